@@ -1,0 +1,1 @@
+//! Benchmarks: the no-op yardstick, the load generator, the table.

@@ -1,0 +1,1 @@
+//! Credentials in, principals out: JWT bearer tokens with JWKS, verified-token cache, failure budget.

@@ -1,0 +1,15 @@
+//! How configuration is read. Knows no section: every crate owns the type of its own section.
+//!
+//! A section has two types: a `Config` (serde, schemars, documented, unknown keys refused) and the compiled form.
+//! Compiling collects *all* problems into [`Problems`], each with the [`Path`] of the value it is about; the
+//! loader adds file and line.
+
+mod path;
+mod problems;
+mod secret;
+mod units;
+
+pub use path::Path;
+pub use problems::{Problem, Problems};
+pub use secret::{SecretConfig, SecretError};
+pub use units::{Period, Size};

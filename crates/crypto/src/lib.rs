@@ -1,0 +1,1 @@
+//! The only crate that calls crypto primitives: JOSE verification, digests, MACs, TLS provider.

@@ -1,0 +1,2 @@
+//! Gatehouse, the security decision plane for Envoy.
+fn main() {}

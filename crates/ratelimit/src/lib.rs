@@ -1,0 +1,1 @@
+//! Limits: descriptors, algorithms, stores, tiers. Knows nothing of HTTP.
