@@ -86,3 +86,31 @@ impl Clock for ManualClock {
         Timestamp(self.0.load(Ordering::SeqCst))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_round_down_before_the_epoch_too() {
+        assert_eq!(Timestamp::from_nanos(-1).as_secs(), -1);
+        assert_eq!(Timestamp::from_secs(7).as_secs(), 7);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_gives_no_negative_time() {
+        let clock = ManualClock::new(Timestamp::from_secs(10));
+        let before = clock.now();
+        clock.set(Timestamp::from_secs(5));
+        assert_eq!(clock.now().saturating_since(before), Duration::ZERO);
+        clock.advance(Duration::from_secs(7));
+        assert_eq!(clock.now().saturating_since(before), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn the_ends_of_the_range_saturate() {
+        let end = Timestamp::from_nanos(i64::MAX);
+        assert_eq!(end.saturating_add(Duration::from_secs(1)), end);
+        assert_eq!(Timestamp::from_secs(i64::MAX), end);
+    }
+}

@@ -76,3 +76,35 @@ impl Scheme {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::OwnedRequest;
+
+    #[test]
+    fn a_repeated_header_has_no_single_value() {
+        let request = OwnedRequest::get("a.test", "/")
+            .with_header("x-one", "1")
+            .with_header("x-two", "1")
+            .with_header("x-two", "2");
+        let view = request.view();
+        let context = RequestContext {
+            view: &view,
+            headers: view.headers().iter().copied().collect(),
+            host: "a.test".into(),
+            path: "/".into(),
+            query: "",
+            scheme: Scheme::Https,
+            client_address: None,
+            request_id: "r".into(),
+            tenant: None,
+            now: Timestamp::default(),
+            deadline: None,
+        };
+        assert_eq!(context.header("x-one"), Some("1"));
+        assert_eq!(context.header("x-two"), None);
+        assert_eq!(context.header_values("x-two").count(), 2);
+        assert_eq!(context.header("x-none"), None);
+    }
+}

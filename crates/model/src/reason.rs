@@ -126,3 +126,40 @@ reasons! {
     /// A fault of our own; the log has the cause.
     Internal => "internal", Respond, Denial, 500, 13, "Internal error";
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_snake_case() {
+        let mut seen = HashSet::new();
+        for reason in Reason::ALL {
+            let code = reason.as_str();
+            assert!(seen.insert(code), "{code} is used twice");
+            assert!(code.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code}");
+        }
+    }
+
+    #[test]
+    fn only_a_lost_dependency_is_an_error() {
+        let errors: Vec<_> = Reason::ALL.iter().filter(|r| r.class() == Class::Error).collect();
+        assert_eq!(errors, [&Reason::LimitStoreLost]);
+    }
+
+    #[test]
+    fn every_status_refuses() {
+        for reason in Reason::ALL {
+            assert!((400..=599).contains(&reason.status()), "{reason:?} has status {}", reason.status());
+            assert!((1..=16).contains(&reason.grpc_code()), "{reason:?} has gRPC code {}", reason.grpc_code());
+        }
+    }
+
+    #[test]
+    fn what_was_forgotten_is_internal() {
+        assert_eq!(Reason::default(), Reason::Internal);
+        assert_eq!(Reason::Internal.class(), Class::Denial);
+    }
+}
