@@ -4,12 +4,21 @@
 //! Compiling collects *all* problems into [`Problems`], each with the [`Path`] of the value it is about; the
 //! loader adds file and line.
 
+mod document;
 mod path;
 mod problems;
+mod read;
+mod report;
 mod secret;
+mod suggest;
+mod tree;
 mod units;
+mod watch;
 
+pub use document::Document;
 pub use path::Path;
 pub use problems::{Problem, Problems};
+pub use report::{Finding, Report};
 pub use secret::{SecretConfig, SecretError};
 pub use units::{Period, Size};
+pub use watch::Watcher;

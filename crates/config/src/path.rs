@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Path(Vec<Segment>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-enum Segment {
+pub(crate) enum Segment {
     Key(String),
     Index(usize),
 }
@@ -32,6 +32,14 @@ impl Path {
         let mut path = self.clone();
         path.0.push(Segment::Index(index));
         path
+    }
+
+    pub(crate) const fn from_segments(segments: Vec<Segment>) -> Self {
+        Self(segments)
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.0
     }
 
     /// The enclosing value; `None` at the root.

@@ -44,7 +44,8 @@ impl SecretConfig {
     pub fn load(&self) -> Result<Secret<Vec<u8>>, SecretError> {
         match self {
             Self::File(path) => {
-                let mut bytes = std::fs::read(path).map_err(|source| SecretError::File { path: path.clone(), source })?;
+                let mut bytes =
+                    std::fs::read(path).map_err(|source| SecretError::File { path: path.clone(), source })?;
                 if bytes.last() == Some(&b'\n') {
                     bytes.pop();
                     if bytes.last() == Some(&b'\r') {

@@ -55,9 +55,9 @@ impl FromStr for Period {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        humantime::parse_duration(s)
-            .map(Self)
-            .map_err(|_| format!("invalid duration `{s}`: write a number with its unit, such as 250ms, 10s or 1h"))
+        humantime::parse_duration(s).map(Self).map_err(|_reason| {
+            format!("invalid duration `{s}`: write a number with its unit, such as 250ms, 10s or 1h")
+        })
     }
 }
 

@@ -1,0 +1,59 @@
+//! The seam between the protocol and what decides.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::time::Instant;
+
+use model::{Answer, Reason, RequestView};
+use serde_json::{Map, Value};
+
+use crate::config::TrustedAttribute;
+use crate::wire::rls::{RlsAnswer, RlsCall};
+
+/// One check, as received.
+pub struct Check<'a> {
+    /// The request.
+    pub view: &'a dyn RequestView,
+    /// When the answer must be ready.
+    pub deadline: Instant,
+    /// What this listener believes.
+    pub trusts: &'a BTreeSet<TrustedAttribute>,
+}
+
+/// The answer to a check, with its dynamic metadata.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What to tell Envoy.
+    pub answer: Answer,
+    /// `CheckResponse.dynamic_metadata`.
+    pub metadata: Map<String, Value>,
+}
+
+/// Why there is no answer to a rate-limit request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RlsFault {
+    /// The request is not one that the service defines (gRPC `INVALID_ARGUMENT`).
+    #[error("{0}")]
+    Invalid(String),
+    /// The store of counters is lost (gRPC `UNAVAILABLE`).
+    #[error("the limit store is unavailable")]
+    Unavailable,
+}
+
+/// What decides. Every call pins the snapshot of its moment.
+pub trait Decide: Send + Sync + 'static {
+    /// Decides one check. Runs on one worker thread from start to end.
+    fn check(&self, check: Check<'_>) -> impl Future<Output = Decided>;
+
+    /// The recorded refusal of a request that never reached [`Decide::check`], or whose check came to no end.
+    fn refuse(&self, reason: Reason) -> Decided;
+
+    /// Told of every request that was shed; its answer was encoded long before, so this must cost next to nothing.
+    fn shed(&self) {}
+
+    /// Decides one rate-limit request.
+    ///
+    /// # Errors
+    /// [`RlsFault`] when there is no answer.
+    fn rate_limit(&self, call: &RlsCall<'_>) -> Result<RlsAnswer, RlsFault>;
+}

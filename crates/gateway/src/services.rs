@@ -1,0 +1,172 @@
+//! What is served on a gRPC connection: Envoy's two services, health and, on request, reflection.
+//!
+//! Whatever a request does, it gets an answer: bytes that are no request are denied, a panic is a denial,
+//! too many requests are denied, a deadline that passes is a denial.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use model::Reason;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthService;
+use tower::Service as _;
+
+use crate::config::{ServerPlan, Service, TrustedAttribute};
+use crate::decide::{Check, Decide, Decided, RlsFault};
+use crate::grpc::{self, Body, Code, Unreadable};
+use crate::reflection::Reflection;
+use crate::wire::rls::RlsCall;
+use crate::wire::{CheckIndex, Scratch, encode_answer, refuse, rls};
+
+/// What all connections share.
+pub(crate) struct Shared<D> {
+    pub(crate) decide: Arc<D>,
+    pub(crate) plan: Arc<ServerPlan>,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) health: HealthServer<HealthService>,
+    pub(crate) reflection: Reflection,
+    pub(crate) overloaded: Bytes,
+}
+
+/// What one listener offers.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) serves: BTreeSet<Service>,
+    pub(crate) trusts: BTreeSet<TrustedAttribute>,
+}
+
+/// Counts one request at work, until it is dropped.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<D: Decide> Shared<D> {
+    fn enter(&self) -> Option<InFlight<'_>> {
+        let guard = InFlight(&self.in_flight);
+        let before = self.in_flight.fetch_add(1, Ordering::Relaxed);
+        if before < self.plan.max_in_flight {
+            return Some(guard);
+        }
+        // Dropping the guard takes this request off the count again.
+        self.decide.shed();
+        None
+    }
+
+    /// Answers one HTTP/2 request.
+    pub(crate) async fn serve(&self, offer: &Offer, request: Request<Incoming>) -> Response<Body> {
+        match request.uri().path() {
+            CHECK if offer.serves.contains(&Service::Check) && request.method() == Method::POST => {
+                grpc::message(&self.check(offer, request).await)
+            }
+            SHOULD_RATE_LIMIT if offer.serves.contains(&Service::Ratelimit) && request.method() == Method::POST => {
+                self.rate_limit(request).await
+            }
+            path if path.starts_with("/grpc.health.v1.Health/") => {
+                let Ok(response) = self.health.clone().call(request).await;
+                response.map(Body::Tonic)
+            }
+            path if path.starts_with("/grpc.reflection.") && offer.serves.contains(&Service::Reflection) => {
+                self.reflection.call(request).await.map(Body::Tonic)
+            }
+            _ => grpc::status(Code::Unimplemented, "no such method here"),
+        }
+    }
+
+    async fn check(&self, offer: &Offer, request: Request<Incoming>) -> Bytes {
+        let Some(_in_flight) = self.enter() else { return self.overloaded.clone() };
+        let now = Instant::now();
+        let deadline = grpc::deadline(request.headers(), now, self.plan.max_deadline, self.plan.deadline_reserve);
+        let work = caught(self.decide_check(offer, request, deadline));
+        let outcome = match tokio::time::timeout_at(deadline.into(), work).await {
+            Ok(Ok(bytes)) => return bytes,
+            Ok(Err(Panicked)) => Reason::Internal,
+            Err(_elapsed) => Reason::DeadlineExceeded,
+        };
+        self.refuse(outcome)
+    }
+
+    async fn decide_check(&self, offer: &Offer, request: Request<Incoming>, deadline: Instant) -> Bytes {
+        let bytes = match grpc::read_message(request.into_body(), self.plan.max_request).await {
+            Ok(bytes) => bytes,
+            Err(Unreadable::TooLarge) => return self.refuse(Reason::BodyTooLarge),
+            Err(Unreadable::Malformed | Unreadable::Gone) => return self.refuse(Reason::MalformedRequest),
+        };
+        let scratch = Scratch::default();
+        let view = match CheckIndex::parse(&bytes, &scratch) {
+            Ok(view) if view.has_http() => view,
+            Ok(_) | Err(_) => return self.refuse(Reason::MalformedRequest),
+        };
+        encode(&self.decide.check(Check { view: &view, deadline, trusts: &offer.trusts }).await)
+    }
+
+    /// A recorded refusal; if even that fails, an unrecorded one.
+    fn refuse(&self, reason: Reason) -> Bytes {
+        match catch_unwind(AssertUnwindSafe(|| self.decide.refuse(reason))) {
+            Ok(Decided { answer, metadata }) if !matches!(answer, model::Answer::Allow(_)) => {
+                encode_answer(&answer, &metadata).unwrap_or_else(|_unfit| refuse(reason))
+            }
+            Ok(_) | Err(_) => refuse(reason),
+        }
+    }
+
+    async fn rate_limit(&self, request: Request<Incoming>) -> Response<Body> {
+        let Some(_in_flight) = self.enter() else { return grpc::message(&rls::refuse()) };
+        let deadline =
+            grpc::deadline(request.headers(), Instant::now(), self.plan.max_deadline, self.plan.deadline_reserve);
+        let work = caught(self.decide_rate_limit(request));
+        match tokio::time::timeout_at(deadline.into(), work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(Panicked)) | Err(_) => grpc::message(&rls::refuse()),
+        }
+    }
+
+    async fn decide_rate_limit(&self, request: Request<Incoming>) -> Response<Body> {
+        let Ok(bytes) = grpc::read_message(request.into_body(), self.plan.max_request).await else {
+            return grpc::message(&rls::refuse());
+        };
+        let Ok(call) = RlsCall::parse(&bytes) else { return grpc::message(&rls::refuse()) };
+        match self.decide.rate_limit(&call) {
+            Ok(answer) => grpc::message(&rls::encode(&answer)),
+            Err(RlsFault::Invalid(text)) => grpc::status(Code::InvalidArgument, &text),
+            Err(fault @ RlsFault::Unavailable) => grpc::status(Code::Unavailable, &fault.to_string()),
+        }
+    }
+}
+
+fn encode(decided: &Decided) -> Bytes {
+    encode_answer(&decided.answer, &decided.metadata).unwrap_or_else(|error| {
+        tracing::error!(%error, "an answer is not fit for the wire and became a denial");
+        refuse(Reason::Internal)
+    })
+}
+
+/// The future panicked.
+struct Panicked;
+
+/// Runs a future; its panic becomes a value. Nothing is left half done: what it worked on is dropped with it.
+async fn caught<F: Future>(future: F) -> Result<F::Output, Panicked> {
+    let mut future = pin!(future);
+    std::future::poll_fn(|cx: &mut Context<'_>| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_panic) => Poll::Ready(Err(Panicked)),
+    })
+    .await
+}
+
+/// Path of `envoy.service.auth.v3.Authorization.Check`.
+const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
+/// Path of `envoy.service.ratelimit.v3.RateLimitService.ShouldRateLimit`.
+const SHOULD_RATE_LIMIT: &str = "/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit";

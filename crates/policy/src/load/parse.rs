@@ -1,0 +1,99 @@
+//! Parses sources and data into one engine.
+
+use regorus::{Engine, Value};
+
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting};
+
+/// Everything that was loaded, parsed.
+pub(crate) struct Sources {
+    /// Holds all modules and all data.
+    pub(crate) engine: Engine,
+    /// The base documents.
+    pub(crate) data: Value,
+}
+
+/// Parses all files. Problems are collected; the result is only usable when there were none.
+pub(crate) fn parse(folders: &[Folder], problems: &mut Vec<LoadProblem>, progress: &dyn Fn(&str)) -> Sources {
+    let mut engine = Engine::new();
+    // As OPA does: a builtin that fails is undefined, unless something else was asked for.
+    engine.set_strict_builtin_errors(false);
+    // Printed text would go to the program's error output, and requests can choose it.
+    engine.set_gather_prints(true);
+    for file in folders.iter().flat_map(|f| &f.policies) {
+        progress(&file.path);
+        add_policy(&mut engine, file, problems);
+    }
+    for (mount, file) in folders.iter().flat_map(|f| &f.data) {
+        progress(&file.path);
+        add_data(&mut engine, mount, file, problems);
+    }
+    let data = engine.get_data();
+    Sources { engine, data }
+}
+
+fn add_policy(engine: &mut Engine, file: &SourceFile, problems: &mut Vec<LoadProblem>) {
+    if let Err(message) = check_nesting(&file.text) {
+        problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
+        return;
+    }
+    if let Err(error) = engine.add_policy(file.path.clone(), file.text.clone()) {
+        problems.push(LoadProblem::of(&file.bundle, parse_message(&file.path, &error.to_string())));
+    }
+}
+
+/// `file:line: what is wrong` from regorus' picture of the source:
+///
+/// ```text
+/// --> policies/a.rego:3:7
+///   |
+/// 3 | allow if {
+///   |       ^
+/// error: expecting …
+/// ```
+pub(crate) fn parse_message(path: &str, text: &str) -> String {
+    let position = text
+        .lines()
+        .find_map(|l| l.trim_start().strip_prefix("-->"))
+        .and_then(|l| l.trim().strip_prefix(path))
+        .and_then(|rest| rest.strip_prefix(':'))
+        .and_then(|rest| rest.split(':').next())
+        .filter(|line| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
+    let what = text
+        .lines()
+        .find_map(|l| l.trim_start().strip_prefix("error:"))
+        .map_or_else(|| text.lines().next_back().unwrap_or(text).trim(), str::trim);
+    let bare = what.strip_prefix(path).map_or(what, |w| w.trim_start_matches(':').trim_start());
+    match position {
+        Some(line) => format!("{path}:{line}: {bare}"),
+        None => format!("{path}: {bare}"),
+    }
+}
+
+fn add_data(engine: &mut Engine, mount: &[String], file: &SourceFile, problems: &mut Vec<LoadProblem>) {
+    let parsed = if file.path.ends_with(".json") {
+        Value::from_json_str(&file.text).map_err(|e| e.to_string())
+    } else {
+        serde_saphyr::from_str::<serde_json::Value>(&file.text).map(Value::from).map_err(|e| e.to_string())
+    };
+    let mut value = match parsed {
+        Ok(value) => value,
+        Err(message) => {
+            problems.push(LoadProblem::of(&file.bundle, format!("{}: {message}", file.path)));
+            return;
+        }
+    };
+    if value.as_object().is_err() {
+        problems
+            .push(LoadProblem::of(&file.bundle, format!("{}: the top of a data file must be an object", file.path)));
+        return;
+    }
+    for name in mount.iter().rev() {
+        let mut outer = regorus::value::Object::new();
+        outer.insert(Value::from(name.as_str()), value);
+        value = outer.into_value();
+    }
+    if let Err(error) = engine.add_data(value) {
+        problems
+            .push(LoadProblem::of(&file.bundle, format!("{}: conflicts with another data file: {error}", file.path)));
+    }
+}

@@ -1,0 +1,246 @@
+//! From configuration to a policy set.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use config::{Path, Problems};
+use parking_lot::Mutex;
+
+use crate::analysis::{Graph, collect};
+use crate::builtins::impure_among;
+use crate::cache::CacheLimits;
+use crate::config::{EntryPointUse, PolicyConfig};
+use crate::engine::{Compiled, compile as compile_entry};
+use crate::input::InputPlan;
+use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
+use crate::set::worker::Registry;
+use crate::set::{EngineKind, Entry, EntryPointDescription, PolicySet};
+
+/// The longest that loading and compiling may take.
+const LOAD_DEADLINE: Duration = Duration::from_secs(30);
+/// The longest that a decision may be kept.
+const MAX_CACHE_AGE: Duration = Duration::from_secs(300);
+/// The longest that one evaluation may be given.
+const MAX_TIMEOUT: Duration = Duration::from_secs(10);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+/// What loading gives: entry points with their descriptions, and problems.
+#[derive(Default)]
+struct Loaded {
+    entries: Vec<(Entry, EntryPointDescription)>,
+    problems: Vec<LoadProblem>,
+    /// Problems of single entry points, by their position.
+    entry_problems: Vec<(usize, String)>,
+}
+
+/// How to compile; tests ask for something else than the default.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Options {
+    /// The longest that loading and compiling may take.
+    pub(super) deadline: Duration,
+    /// Leave the register machine alone.
+    pub(super) interpreter_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deadline: LOAD_DEADLINE, interpreter_only: false }
+    }
+}
+
+/// See [`PolicyConfig::compile`].
+pub(super) fn compile(
+    config: &PolicyConfig,
+    at: &Path,
+    problems: &mut Problems,
+    uses: &[EntryPointUse],
+    options: Options,
+) -> Option<PolicySet> {
+    let mut failed = check_section(config, at, problems);
+    let mut rules: Vec<(String, Vec<String>)> = Vec::new();
+    for usage in uses {
+        match parse_rule(&usage.rule) {
+            Some(path) if !rules.iter().any(|(r, _)| *r == usage.rule) => rules.push((usage.rule.clone(), path)),
+            Some(_) => {}
+            None => {
+                problems.error(&usage.at, format!("`{}` is not a rule: write it as data.package.rule", usage.rule));
+                failed = true;
+            }
+        }
+    }
+    let loaded = match load(config, rules.clone(), options) {
+        Ok(loaded) => loaded,
+        Err(message) => {
+            problems.error(&at.key("bundles"), message);
+            return None;
+        }
+    };
+    for problem in &loaded.problems {
+        let path = match &problem.bundle {
+            Some(bundle) => at.key("bundles").key(bundle.as_str()).key("path"),
+            None => at.key("bundles"),
+        };
+        problems.error(&path, problem.message.clone());
+        failed = true;
+    }
+    for (position, message) in &loaded.entry_problems {
+        let Some((rule, _)) = rules.get(*position) else { continue };
+        for usage in uses.iter().filter(|u| u.rule == *rule) {
+            problems.error(&usage.at, message.clone());
+        }
+        failed = true;
+    }
+    if failed { None } else { Some(assemble(config, loaded)) }
+}
+
+fn check_section(config: &PolicyConfig, at: &Path, problems: &mut Problems) -> bool {
+    let before = problems.len();
+    if config.timeout.0.is_zero() || config.timeout.0 > MAX_TIMEOUT {
+        problems.error(&at.key("timeout"), "must be more than zero and at most 10s");
+    }
+    if config.max_instructions == 0 {
+        problems.error(&at.key("max_instructions"), "must be more than zero");
+    }
+    if config.decision_cache.max_age.0 > MAX_CACHE_AGE {
+        problems.error(&at.key("decision_cache").key("max_age"), "must be at most 5m");
+    }
+    problems.len() > before
+}
+
+fn assemble(config: &PolicyConfig, loaded: Loaded) -> PolicySet {
+    let (entries, descriptions): (Vec<Entry>, Vec<EntryPointDescription>) = loaded.entries.into_iter().unzip();
+    for d in &descriptions {
+        tracing::info!(
+            rule = %d.rule,
+            engine = d.engine.as_str(),
+            reason = d.engine_reason.as_deref().unwrap_or_default(),
+            cacheable = d.uncacheable.is_none(),
+            "policy entry point compiled"
+        );
+    }
+    // Each worker has a cache of its own, and there are about as many workers as cores.
+    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    let cache = &config.decision_cache;
+    let is_on = cache.enabled && cache.size.0 > 0 && !cache.max_age.0.is_zero();
+    PolicySet {
+        id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+        entries,
+        descriptions,
+        timeout: config.timeout.0,
+        max_instructions: usize::try_from(config.max_instructions).unwrap_or(usize::MAX),
+        cache: is_on.then(|| CacheLimits { bytes: cache.size.bytes() / workers, max_age: cache.max_age.0 }),
+        registry: Arc::new(Registry::default()),
+    }
+}
+
+/// Loads and compiles on a thread of its own, within the deadline.
+fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Options) -> Result<Loaded, String> {
+    let bundles = config.bundles.clone();
+    let current = Arc::new(Mutex::new(String::new()));
+    let progress = Arc::clone(&current);
+    let work = move || {
+        let mut loaded = Loaded::default();
+        let folders: Vec<Folder> =
+            bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut loaded.problems)).collect();
+        let progress = |file: &str| file.clone_into(&mut progress.lock());
+        compile_all(&folders, &rules, &mut loaded, options, &progress);
+        loaded
+    };
+    run_with_deadline(options.deadline, work).map_err(|error| {
+        let file = current.lock();
+        if file.is_empty() {
+            format!("reading policies {error}")
+        } else {
+            format!("compiling policies {error}, last at {file}")
+        }
+    })
+}
+
+fn compile_all(
+    folders: &[Folder],
+    rules: &[(String, Vec<String>)],
+    loaded: &mut Loaded,
+    options: Options,
+    progress: &dyn Fn(&str),
+) {
+    let mut sources = parse(folders, &mut loaded.problems, progress);
+    let graph = Graph::new(collect(sources.engine.get_modules()));
+    let conflicts = graph.data_conflicts(&sources.data);
+    loaded.problems.extend(graph.problems().into_iter().chain(conflicts).map(LoadProblem::general));
+    if !loaded.problems.is_empty() {
+        return;
+    }
+    for (position, (rule, path)) in rules.iter().enumerate() {
+        progress(rule);
+        if !graph.means_rules(path) {
+            loaded.entry_problems.push((position, format!("no policy defines {rule}")));
+            continue;
+        }
+        let mut reach = graph.reach(path);
+        if options.interpreter_only {
+            reach.rvm_blockers.insert("the register machine is off".to_owned());
+        }
+        match compile_entry(&sources.engine, &sources.data, path, &reach) {
+            Ok((compiled, engine_reason)) => {
+                let impure = impure_among(&reach.builtins).map(|name| format!("it can call `{name}`"));
+                let description = EntryPointDescription {
+                    rule: rule.clone(),
+                    engine: match &compiled {
+                        Compiled::Rvm { .. } => EngineKind::Rvm,
+                        Compiled::Interpreter { .. } => EngineKind::Interpreter,
+                    },
+                    engine_reason,
+                    uncacheable: impure.clone(),
+                    input_paths: reach.input.describe(),
+                };
+                let plan = InputPlan::new(&reach.input);
+                let cache_paths = impure.is_none().then(|| reach.input.clone());
+                loaded.entries.push((Entry { rule: rule.clone(), compiled, plan, cache_paths }, description));
+            }
+            Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
+        }
+    }
+}
+
+/// `data.a.b` or `data.a["b-c"]` as a path that starts with `data`.
+fn parse_rule(rule: &str) -> Option<Vec<String>> {
+    let mut rest = rule.strip_prefix("data")?;
+    let mut path = vec!["data".to_owned()];
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix("[\"") {
+            let (name, after) = after.split_once("\"]")?;
+            if name.is_empty() || name.contains(['"', '\\']) || name.chars().any(char::is_control) {
+                return None;
+            }
+            path.push(name.to_owned());
+            rest = after;
+        } else {
+            let after = rest.strip_prefix('.')?;
+            let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+            let (name, after) = after.split_at_checked(end)?;
+            if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) {
+                return None;
+            }
+            path.push(name.to_owned());
+            rest = after;
+        }
+    }
+    (path.len() > 1 && path.len() <= 16).then_some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_paths_under_data() {
+        assert_eq!(parse_rule("data.a.b_2").unwrap(), ["data", "a", "b_2"]);
+        assert_eq!(parse_rule("data.a[\"b-c\"].d").unwrap(), ["data", "a", "b-c", "d"]);
+        for bad in ["", "data", "data.", "data..a", "input.a", "data.a.", "data.a[b]", "data.a b", "data.1", "data[\"a"]
+        {
+            assert_eq!(parse_rule(bad), None, "{bad}");
+        }
+    }
+}

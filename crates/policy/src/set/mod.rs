@@ -1,0 +1,155 @@
+//! A compiled set of policies and its evaluation.
+
+mod build;
+mod types;
+mod worker;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use config::{Path, Problems};
+use model::{Denial, Reason, Stage, Trace};
+use serde_json::Value as Json;
+
+use crate::analysis::InputPaths;
+use crate::cache::CacheLimits;
+use crate::config::{EntryPointUse, PolicyConfig};
+use crate::engine::{Compiled, Failure, Limits};
+use crate::input::{self, InputPlan};
+use crate::result::{Decision, decide};
+use crate::set::worker::Registry;
+
+pub use types::{EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicyStats, RouteValue};
+
+/// All policies of one configuration, compiled. Shared by all workers; each keeps its machines to itself.
+pub struct PolicySet {
+    /// Never used twice in a process: what a thread keeps for a set is found by it.
+    id: u64,
+    entries: Vec<Entry>,
+    descriptions: Vec<EntryPointDescription>,
+    timeout: Duration,
+    max_instructions: usize,
+    /// `None` when the cache is off.
+    cache: Option<CacheLimits>,
+    registry: Arc<Registry>,
+}
+
+/// One entry point.
+struct Entry {
+    rule: String,
+    compiled: Compiled,
+    plan: InputPlan,
+    /// What can be read, when decisions may be kept.
+    cache_paths: Option<InputPaths>,
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicySet").field("id", &self.id).field("entries", &self.descriptions).finish_non_exhaustive()
+    }
+}
+
+impl PolicySet {
+    pub(crate) fn compile(
+        config: &PolicyConfig,
+        at: &Path,
+        problems: &mut Problems,
+        entry_points: &[EntryPointUse],
+    ) -> Option<Self> {
+        build::compile(config, at, problems, entry_points, build::Options::default())
+    }
+
+    /// The entry point that evaluates `rule`; `None` unless it was among those compiled.
+    pub fn entry_point(&self, rule: &str) -> Option<EntryPointId> {
+        self.entries.iter().position(|e| e.rule == rule).map(EntryPointId)
+    }
+
+    /// `input.route` for one route.
+    pub fn route_value(&self, route: &Json) -> RouteValue {
+        RouteValue { value: regorus::Value::from(route.clone()) }
+    }
+
+    /// How each entry point is served.
+    pub fn engines(&self) -> &[EntryPointDescription] {
+        &self.descriptions
+    }
+
+    /// Counters since the set was compiled.
+    pub fn stats(&self) -> PolicyStats {
+        self.registry.stats()
+    }
+
+    /// Decides one request.
+    ///
+    /// # Errors
+    /// A denial when the policy says no, and whenever it does not clearly say yes: undefined
+    /// ([`Reason::PolicyUndefined`]), failed or no decision ([`Reason::PolicyFailed`]), panicked
+    /// ([`Reason::PolicyPanicked`]), time or instructions used up ([`Reason::PolicyTimedOut`]), or a request part
+    /// that the policy reads is malformed ([`Reason::MalformedRequest`]).
+    pub fn evaluate(
+        &self,
+        entry: EntryPointId,
+        input: &PolicyInput<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<PolicyAllow, Denial> {
+        let Some(point) = self.entries.get(entry.0) else {
+            return Err(Denial::new(Reason::PolicyFailed).because("entry point of another policy set"));
+        };
+        let document = input::build(&point.plan, input)?;
+        let (decision, cached) = worker::with(self, |worker| {
+            let key = worker.key(self, entry.0, input, &document);
+            if let Some(decision) = worker.find(self, key, input.request.now) {
+                return (decision, true);
+            }
+            let decision = self.run(worker, entry.0, document, input);
+            worker.keep(self, key, &decision, input.request.now);
+            (decision, false)
+        });
+        trace.note(Stage::Authorise, || {
+            let from = if cached { "from the decision cache" } else { "evaluated" };
+            format!("policy {} {from}: {}", point.rule, summary(&decision))
+        });
+        match decision {
+            Decision::Allow(changes, metadata) => Ok(PolicyAllow { changes, metadata, cached }),
+            Decision::Deny(denial) => Err(denial),
+        }
+    }
+
+    fn run(
+        &self,
+        worker: &mut worker::Worker,
+        entry: usize,
+        document: regorus::Value,
+        input: &PolicyInput<'_, '_>,
+    ) -> Decision {
+        let left = input.request.deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Decision::Deny(Denial::new(Reason::DeadlineExceeded));
+        }
+        let time = left.map_or(self.timeout, |left| left.min(self.timeout));
+        let limits = Limits { time, instructions: self.max_instructions };
+        match worker.run(self, entry, document, limits) {
+            Ok(value) => decide(&value),
+            Err(failure) => Decision::Deny(denial_for(failure)),
+        }
+    }
+}
+
+fn denial_for(failure: Failure) -> Denial {
+    match failure {
+        Failure::Error(text) => Denial::new(Reason::PolicyFailed).because(text),
+        Failure::Panic => Denial::new(Reason::PolicyPanicked),
+        Failure::Limit(text) => Denial::new(Reason::PolicyTimedOut).because(text),
+    }
+}
+
+fn summary(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Allow(..) => "allowed",
+        Decision::Deny(denial) => denial.reason.as_str(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
