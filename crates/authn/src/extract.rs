@@ -1,0 +1,71 @@
+//! Finding the token in a request.
+
+use model::{Denial, Reason, RequestContext};
+
+use crate::authenticate::malformed;
+use crate::config::TokenFrom;
+
+/// The token of a request, when it carries one in that place.
+pub(crate) fn token<'a>(from: &TokenFrom, ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
+    match from {
+        TokenFrom::Authorization => bearer(ctx),
+        TokenFrom::Header(name) => single(ctx, &name.to_ascii_lowercase()),
+        TokenFrom::Cookie(name) => cookie(ctx, name),
+    }
+}
+
+/// `Authorization: Bearer …` (RFC 6750 §2.1). Another scheme is somebody else's credential. Two headers, or Envoy's comma-joined
+/// form of them, are refused: two readers could see two callers.
+fn bearer<'a>(ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
+    let Some(value) = single(ctx, "authorization")? else { return Ok(None) };
+    let Some((scheme, token)) = value.split_once(' ') else {
+        return if value.eq_ignore_ascii_case("bearer") { Err(malformed("a bearer credential without a token")) } else { Ok(None) };
+    };
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        // `Basic x,Bearer y` is two headers that Envoy joined.
+        let joined = value.split(',').skip(1).any(|part| part.trim_start().to_ascii_lowercase().starts_with("bearer "));
+        return if joined { Err(malformed("more than one Authorization header")) } else { Ok(None) };
+    }
+    let token = token.trim_matches(' ');
+    if token.is_empty() || token.contains([',', ' ']) {
+        return Err(malformed("more than one credential, or none, in the Authorization header"));
+    }
+    Ok(Some(token))
+}
+
+fn single<'a>(ctx: &RequestContext<'a>, name: &str) -> Result<Option<&'a str>, Denial> {
+    let mut values = ctx.headers.iter().filter(|h| h.name == name);
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(malformed("the header of the credential stands twice"));
+    }
+    match first.text() {
+        Some("") => Ok(None),
+        Some(text) => Ok(Some(text)),
+        None => Err(malformed("the credential is not text")),
+    }
+}
+
+fn cookie<'a>(ctx: &RequestContext<'a>, name: &str) -> Result<Option<&'a str>, Denial> {
+    let mut found = None;
+    for header in ctx.headers.iter().filter(|h| h.name == "cookie") {
+        let text = header.text().ok_or_else(|| malformed("the cookies are not text"))?;
+        for pair in text.split(';') {
+            let Some((key, value)) = pair.trim().split_once('=') else { continue };
+            if key == name && found.replace(value.trim_matches('"')).is_some() {
+                return Err(malformed("the cookie of the credential stands twice"));
+            }
+        }
+    }
+    Ok(found.filter(|token| !token.is_empty()))
+}
+
+/// True when the request holds anything that could be a credential in that place, well-formed or not.
+pub(crate) fn present(from: &TokenFrom, ctx: &RequestContext<'_>) -> bool {
+    !matches!(token(from, ctx), Ok(None))
+}
+
+/// What a challenge says when there was no credential (RFC 6750 §3.1: no error code then).
+pub(crate) fn missing() -> Denial {
+    Denial { challenge: Some(model::Challenge::default()), ..Denial::new(Reason::CredentialMissing) }
+}

@@ -1,0 +1,51 @@
+//! What the configuration says about APIs and routes.
+
+mod api;
+mod global;
+mod limits;
+
+pub use api::{
+    ApiConfig, AuthorizeConfig, HeaderMatchConfig, HeaderPredicateConfig, LogConfig, MatchConfig, NotNormal, OnError,
+    PathAllowance, PathConfig, PlaintextCredentials, Preflight, QueryConfig, RespondConfig, RouteConfig, TenantFrom,
+};
+pub use global::{ClientAddressConfig, RoleConfig, ShieldConfig, TenantConfig, TenantsConfig};
+pub use limits::LimitList;
+
+use std::collections::BTreeMap;
+
+use config::Path;
+use policy::EntryPointUse;
+
+/// The sections that the pipeline compiles.
+pub struct PipelineConfig<'a> {
+    /// How the client's address is found.
+    pub client_address: &'a ClientAddressConfig,
+    /// The tenants that exist.
+    pub tenants: &'a TenantsConfig,
+    /// Roles and their permissions.
+    pub roles: &'a BTreeMap<String, RoleConfig>,
+    /// Defaults of the shield.
+    pub shield: &'a ShieldConfig,
+    /// APIs with their routes.
+    pub apis: &'a [ApiConfig],
+}
+
+impl PipelineConfig<'_> {
+    /// Every Rego rule that a route asks, with the place that names it.
+    pub fn entry_points(&self) -> Vec<EntryPointUse> {
+        let mut uses = Vec::new();
+        let mut add = |authorize: Option<&AuthorizeConfig>, at: Path| {
+            if let Some(rule) = authorize.and_then(|a| a.rego.clone()) {
+                uses.push(EntryPointUse { rule, at: at.key("authorize").key("rego") });
+            }
+        };
+        for (i, api) in self.apis.iter().enumerate() {
+            let at = Path::root().key("apis").index(i);
+            add(api.authorize.as_ref(), at.clone());
+            for (j, route) in api.routes.iter().enumerate() {
+                add(route.authorize.as_ref(), at.key("routes").index(j));
+            }
+        }
+        uses
+    }
+}
