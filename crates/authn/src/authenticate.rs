@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use ::config::{Path, Problems};
+use ::config::{Path, Problems, Size};
 use crypto::jose::{self, Algorithm, HeaderFault, JoseHeader, Jwk, Jws};
 use model::{Challenge, Denial, Identity, Principal, Reason, RequestContext, Stage, Trace};
 
 use crate::cache::Verified;
 use crate::claims;
-use crate::config::{IssuerConfig, MethodConfig};
+use crate::config::{FailureBudgetConfig, IssuerConfig, MethodConfig};
 use crate::extract;
 use crate::keys::{Cell, Found, KeyRing, Shared};
 
@@ -28,6 +28,9 @@ pub(crate) struct Issuer {
 pub struct Authenticator {
     issuers: BTreeMap<String, Arc<Issuer>>,
     shared: Arc<Shared>,
+    /// Sizes of what all generations share; in force once this generation is.
+    pub(crate) token_cache: Size,
+    pub(crate) failures: FailureBudgetConfig,
 }
 
 /// A credential that a route accepts.
@@ -53,8 +56,13 @@ pub(crate) fn malformed(detail: &'static str) -> Denial {
 }
 
 impl Authenticator {
-    pub(crate) fn new(issuers: BTreeMap<String, Arc<Issuer>>, keys: &KeyRing) -> Self {
-        Self { issuers, shared: keys.shared() }
+    pub(crate) fn new(
+        issuers: BTreeMap<String, Arc<Issuer>>,
+        keys: &KeyRing,
+        token_cache: Size,
+        failures: FailureBudgetConfig,
+    ) -> Self {
+        Self { issuers, shared: keys.shared(), token_cache, failures }
     }
 
     /// Names of the issuers.
@@ -125,7 +133,12 @@ impl Authenticator {
     }
 
     /// With several issuers in one place, the token's own `iss` picks among those the route names. It proves nothing yet.
-    fn issuer_of<'m>(&self, token: &str, first: &'m Arc<Issuer>, methods: &'m [Method]) -> Result<&'m Arc<Issuer>, Denial> {
+    fn issuer_of<'m>(
+        &self,
+        token: &str,
+        first: &'m Arc<Issuer>,
+        methods: &'m [Method],
+    ) -> Result<&'m Arc<Issuer>, Denial> {
         let mut same_place = methods.iter().filter_map(|m| match &m.0 {
             Kind::Jwt(issuer) if issuer.config.token == first.config.token => Some(issuer),
             Kind::Jwt(_) | Kind::Anonymous => None,
@@ -136,9 +149,11 @@ impl Authenticator {
         if token.len() > first.config.max_token.bytes() {
             return Err(malformed("the token is too long"));
         }
-        let claims = jose::split(token).map_err(|fault| header_fault(fault))?.claims();
+        let claims = jose::split(token).map_err(header_fault)?.claims();
         let iss = claims.as_ref().and_then(|c| c.get("iss")).and_then(|v| v.as_str()).unwrap_or_default();
-        same_place.find(|i| i.config.issuer == iss).ok_or_else(|| invalid(Reason::IssuerUnknown, "`iss` is none of the route's issuers"))
+        same_place
+            .find(|i| i.config.issuer == iss)
+            .ok_or_else(|| invalid(Reason::IssuerUnknown, "`iss` is none of the route's issuers"))
     }
 
     /// A token that was verified before, with everything checked that can have changed since.
@@ -175,7 +190,9 @@ impl Authenticator {
         let header = jws.header().map_err(header_fault)?;
         check_header(&header, config)?;
         // Cheap claims first: an expired token costs no signature, and `iss` binds the token to the keys that are about to be asked.
-        let claims = jws.claims().ok_or_else(|| invalid(Reason::ClaimRefused, "the claims are no JSON object, or a name stands twice"))?;
+        let claims = jws
+            .claims()
+            .ok_or_else(|| invalid(Reason::ClaimRefused, "the claims are no JSON object, or a name stands twice"))?;
         if claims.get("iss").and_then(|v| v.as_str()) != Some(config.issuer.as_str()) {
             return Err(invalid(Reason::IssuerUnknown, "`iss` is not the issuer's"));
         }
@@ -204,9 +221,8 @@ async fn verifying_key(
         Found::Unfit => Err(invalid(Reason::TokenHeaderRefused, "the key is not for this algorithm")),
         Found::Nothing => {
             let unknown = || invalid(Reason::KeyUnknown, "the issuer has no such key");
-            if !issuer.cell.refreshed(ctx.deadline).await {
-                return Err(unknown());
-            }
+            drop(keys);
+            issuer.cell.refreshed(ctx.deadline).await;
             let keys = issuer.cell.usable(ctx.now).ok_or_else(unavailable)?;
             match keys.find(header.kid.as_deref(), header.algorithm) {
                 Found::Keys(keys) => try_keys(&keys, header.algorithm, jws),

@@ -49,7 +49,9 @@ impl FailureBudget {
     /// How long the source has to wait, when it has nothing left.
     pub(crate) fn spent(&self, address: Option<IpAddr>, now: Timestamp) -> Option<Duration> {
         let sources = self.sources.lock();
-        let failures = sources.get(&Self::source(address)).or_else(|| if sources.len() >= MOST_SOURCES { sources.get(&None) } else { None })?;
+        let failures = sources
+            .get(&Self::source(address))
+            .or_else(|| if sources.len() >= MOST_SOURCES { sources.get(&None) } else { None })?;
         let passed = now.saturating_since(failures.since);
         let spent = failures.count >= self.most.load(Ordering::Relaxed) && passed < self.period();
         spent.then(|| self.period().saturating_sub(passed))

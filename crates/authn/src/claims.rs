@@ -38,7 +38,9 @@ impl Validity {
 pub(crate) fn validity(claims: &Claims) -> Result<Validity, Denial> {
     let time = |name: &'static str| match claims.get(name) {
         None => Ok(None),
-        Some(value) => seconds(value).map(Some).ok_or_else(|| invalid(Reason::ClaimRefused, format!("`{name}` is no time"))),
+        Some(value) => {
+            seconds(value).map(Some).ok_or_else(|| invalid(Reason::ClaimRefused, format!("`{name}` is no time")))
+        }
     };
     let until = time("exp")?.ok_or_else(|| invalid(Reason::ClaimRefused, "`exp` is missing"))?;
     let from = time("nbf")?.unwrap_or(i64::MIN).max(time("iat")?.unwrap_or(i64::MIN));
@@ -65,7 +67,12 @@ pub(crate) fn check_audience(claims: &Claims, config: &IssuerConfig) -> Result<(
 }
 
 /// The principal that the claims describe.
-pub(crate) fn principal(claims: &Claims, provider: &Arc<str>, config: &IssuerConfig, validity: Validity) -> Result<Principal, Denial> {
+pub(crate) fn principal(
+    claims: &Claims,
+    provider: &Arc<str>,
+    config: &IssuerConfig,
+    validity: Validity,
+) -> Result<Principal, Denial> {
     for name in &config.required_claims {
         if at(claims, name).is_none_or(Value::is_null) {
             return Err(invalid(Reason::ClaimRefused, format!("`{name}` is missing")));
@@ -81,7 +88,8 @@ pub(crate) fn principal(claims: &Claims, provider: &Arc<str>, config: &IssuerCon
             None => text(claims, "azp")?,
         },
     };
-    let attributes = mapping.attributes.iter().filter_map(|(name, path)| Some((name.clone(), at(claims, path)?.clone())));
+    let attributes =
+        mapping.attributes.iter().filter_map(|(name, path)| Some((name.clone(), at(claims, path)?.clone())));
     let service = client.as_deref() == Some(&*subject);
     Ok(Principal {
         kind: if service { PrincipalKind::Service } else { PrincipalKind::User },

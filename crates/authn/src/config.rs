@@ -202,7 +202,6 @@ impl AuthnConfig {
 
     /// Compiles the section. Keys are taken from the ring, which fetches what it does not have. All problems are collected.
     pub fn compile(&self, at: &Path, problems: &mut Problems, keys: &KeyRing) -> Option<Authenticator> {
-        keys.resize(self.token_cache, &self.failures);
         let mut fine = true;
         if self.failures.failures == 0 || self.failures.per.0.is_zero() {
             problems.error(&at.key("failures"), "at least one failure, in a period that is not zero");
@@ -217,7 +216,7 @@ impl AuthnConfig {
                 None => fine = false,
             }
         }
-        fine.then(|| Authenticator::new(issuers, keys))
+        fine.then(|| Authenticator::new(issuers, keys, self.token_cache, self.failures.clone()))
     }
 }
 
@@ -270,6 +269,14 @@ impl IssuerConfig {
                 problems.error(&at.key("algorithms"), "with `secret`, only HS256, HS384 and HS512");
             }
             _ => {}
+        }
+        if let Some(JwksConfig::Url(url)) = &self.jwks
+            && let Err(error) = net::check_address(url)
+        {
+            problems.error(&at.key("jwks").key("url"), error.to_string());
+        }
+        if self.min_refresh_interval < Period::secs(1) {
+            problems.error(&at.key("min_refresh_interval"), "at least 1s");
         }
         if self.leeway > Period::secs(300) {
             problems.error(&at.key("leeway"), "at most 5m");

@@ -18,8 +18,16 @@ pub(crate) fn token<'a>(from: &TokenFrom, ctx: &RequestContext<'a>) -> Result<Op
 /// form of them, are refused: two readers could see two callers.
 fn bearer<'a>(ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
     let Some(value) = single(ctx, "authorization")? else { return Ok(None) };
+    // A tab or a leading space is no form of RFC 9110 §11.4 that a careful client sends; two readers could disagree about it.
+    if value.contains('\t') || value.starts_with(' ') {
+        return Err(malformed("white space where none belongs in the Authorization header"));
+    }
     let Some((scheme, token)) = value.split_once(' ') else {
-        return if value.eq_ignore_ascii_case("bearer") { Err(malformed("a bearer credential without a token")) } else { Ok(None) };
+        return if value.eq_ignore_ascii_case("bearer") {
+            Err(malformed("a bearer credential without a token"))
+        } else {
+            Ok(None)
+        };
     };
     if !scheme.eq_ignore_ascii_case("bearer") {
         // `Basic x,Bearer y` is two headers that Envoy joined.

@@ -75,7 +75,7 @@ impl KeyRing {
         Arc::clone(&self.shared)
     }
 
-    pub(crate) fn resize(&self, cache: ::config::Size, budget: &FailureBudgetConfig) {
+    fn resize(&self, cache: ::config::Size, budget: &FailureBudgetConfig) {
         self.shared.cache.resize(cache.bytes());
         self.shared.budget.resize(budget.failures, budget.per.0);
     }
@@ -100,16 +100,19 @@ impl KeyRing {
                 cell.read_file(&path)?;
                 Some(self.handle.spawn(Arc::clone(&cell).watch_file(path, seen, Arc::clone(&self.shared))))
             }
-            KeySource::Url(url) => {
-                Some(self.handle.spawn(Arc::clone(&cell).fetch_forever(url, self.client.clone(), Arc::clone(&self.shared))))
-            }
+            KeySource::Url(url) => Some(self.handle.spawn(Arc::clone(&cell).fetch_forever(
+                url,
+                self.client.clone(),
+                Arc::clone(&self.shared),
+            ))),
         };
         cells.insert(id, (Arc::clone(&cell), task.map(|t| t.abort_handle())));
         Ok(cell)
     }
 
-    /// Stops fetching for issuers that this configuration no longer has.
+    /// A configuration came into force: its sizes count, and fetching stops for issuers that it no longer has.
     pub fn retain(&self, authenticator: &Authenticator) {
+        self.resize(authenticator.token_cache, &authenticator.failures);
         self.cells.lock().retain(|_, (cell, task)| {
             let used = authenticator.cells().any(|c| Arc::ptr_eq(c, cell));
             if let (false, Some(task)) = (used, task) {
@@ -152,7 +155,8 @@ pub(crate) enum Found {
 impl KeySet {
     /// The keys for a token. Without `kid`, every key that fits, up to four.
     pub(crate) fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Found {
-        let named = |key: &&Arc<Jwk>| kid.is_none() || key.kid.as_deref() == kid || key.kid.is_none() && self.keys.len() == 1;
+        let named =
+            |key: &&Arc<Jwk>| kid.is_none() || key.kid.as_deref() == kid || key.kid.is_none() && self.keys.len() == 1;
         let keys: smallvec::SmallVec<[Arc<Jwk>; 1]> =
             self.keys.iter().filter(named).filter(|k| k.fits(algorithm)).take(4).cloned().collect();
         if !keys.is_empty() {
@@ -166,7 +170,9 @@ impl KeySet {
 
     /// True while the key is in the set.
     pub(crate) fn holds(&self, key: &Arc<Jwk>) -> bool {
-        self.keys.iter().any(|k| Arc::ptr_eq(k, key) || k.fingerprint == key.fingerprint && k.kid == key.kid)
+        self.keys.iter().any(|k| {
+            Arc::ptr_eq(k, key) || k.fingerprint == key.fingerprint && k.kid == key.kid && k.algorithm == key.algorithm
+        })
     }
 }
 
@@ -181,8 +187,10 @@ pub(crate) struct Cell {
     max_staleness: Duration,
     min_interval: Duration,
     wanted: Notify,
-    /// Counts attempts that came to an end.
-    attempts: watch::Sender<u64>,
+    /// Counts fetches that requests asked for.
+    asked: AtomicU64,
+    /// The newest of them that was answered by a fetch that began after it.
+    answered: watch::Sender<u64>,
     /// Milliseconds after `born` of the last fetch for an unknown `kid`, plus one; 0 when there was none.
     last_wanted: AtomicU64,
     born: Instant,
@@ -199,7 +207,8 @@ impl Cell {
             max_staleness: config.max_staleness.0,
             min_interval: config.min_refresh_interval.0,
             wanted: Notify::new(),
-            attempts: watch::Sender::new(0),
+            asked: AtomicU64::new(0),
+            answered: watch::Sender::new(0),
             last_wanted: AtomicU64::new(0),
             born: Instant::now(),
         }
@@ -212,33 +221,28 @@ impl Cell {
         self.keys.load_full().filter(|_| fresh)
     }
 
-    /// Asks for a fetch now and waits for it. `false` when one was asked for too recently, or there is no time.
-    pub(crate) async fn refreshed(&self, deadline: Option<Instant>) -> bool {
+    /// Asks for a fetch now, unless one was asked for too recently, and waits for its end; joins one that is under way. Afterwards the
+    /// caller looks at the keys again.
+    pub(crate) async fn refreshed(&self, deadline: Option<Instant>) {
         let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1);
         let last = self.last_wanted.load(Ordering::Acquire);
         let interval = u64::try_from(self.min_interval.as_millis()).unwrap_or(u64::MAX);
-        let mut attempts = self.attempts.subscribe();
-        attempts.mark_unchanged();
-        let first = last == 0 || now.saturating_sub(last) >= interval;
-        let mine = first && self.last_wanted.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok();
-        if mine {
+        let mut answered = self.answered.subscribe();
+        let due = last == 0 || now.saturating_sub(last) >= interval;
+        if due && self.last_wanted.compare_exchange(last, now, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            self.asked.fetch_add(1, Ordering::AcqRel);
             self.wanted.notify_one();
-        } else if now.saturating_sub(self.last_wanted.load(Ordering::Acquire)) > 1_000 {
-            // Nobody's fetch is under way that could still bring the key.
-            return false;
         }
+        let asked = self.asked.load(Ordering::Acquire);
         let patience = Duration::from_secs(1);
         let left = deadline.map_or(patience, |d| d.saturating_duration_since(Instant::now()).min(patience));
-        // Whoever joins late may have missed the end of the attempt; the keys are looked at again either way.
-        if !mine && *attempts.borrow() > 0 && left.is_zero() {
-            return true;
-        }
-        tokio::time::timeout(left, attempts.changed()).await.is_ok_and(|changed| changed.is_ok())
+        let _in_time = tokio::time::timeout(left, answered.wait_for(|done| *done >= asked)).await;
     }
 
     fn status(&self) -> KeyStatus {
         let loaded = self.loaded_at.load(Ordering::Acquire);
-        let loaded_at = (loaded != 0).then(|| if loaded == i64::MAX { SystemClock.now() } else { Timestamp::from_nanos(loaded) });
+        let loaded_at =
+            (loaded != 0).then(|| if loaded == i64::MAX { SystemClock.now() } else { Timestamp::from_nanos(loaded) });
         let stale_at = loaded_at.filter(|_| loaded != i64::MAX).map(|at| at.saturating_add(self.max_staleness));
         KeyStatus { issuer: self.name.clone(), loaded_at, last_error: self.error.lock().clone(), stale_at }
     }
@@ -251,7 +255,11 @@ impl Cell {
         // A key that was there before keeps its place, so that tokens it verified stay cached.
         let before = self.keys.load();
         let old = |key: &Arc<Jwk>| {
-            let same = before.as_ref()?.keys.iter().find(|k| k.fingerprint == key.fingerprint && k.kid == key.kid && k.algorithm == key.algorithm);
+            let same = before
+                .as_ref()?
+                .keys
+                .iter()
+                .find(|k| k.fingerprint == key.fingerprint && k.kid == key.kid && k.algorithm == key.algorithm);
             same.cloned()
         };
         let keys = jwks.keys.into_iter().map(|key| old(&key).unwrap_or(key)).collect();
@@ -276,8 +284,9 @@ impl Cell {
             let asked = tokio::time::timeout(Duration::from_secs(1), self.wanted.notified()).await.is_ok();
             let now = stamp(&path);
             if now != seen || asked {
+                let before = self.asked.load(Ordering::Acquire);
                 let read = self.read_file(&path);
-                self.ended(&shared, read.as_ref().map(|()| ()).map_err(String::as_str));
+                self.ended(&shared, before, read.as_ref().map(|()| ()).map_err(String::as_str));
                 seen = now;
             } else if now.is_some() && self.error.lock().is_none() {
                 self.loaded_at.store(SystemClock.now().as_nanos(), Ordering::Release);
@@ -290,9 +299,10 @@ impl Cell {
         let mut etag: Option<String> = None;
         let mut failures = 0_u32;
         loop {
+            let before = self.asked.load(Ordering::Acquire);
             let fetched = self.fetch(&url, &client, &mut etag).await;
             failures = if fetched.is_ok() { 0 } else { failures + 1 };
-            self.ended(&shared, fetched.as_ref().map(|()| ()).map_err(String::as_str));
+            self.ended(&shared, before, fetched.as_ref().map(|()| ()).map_err(String::as_str));
             let pause = match failures {
                 0 => self.refresh,
                 n => Duration::from_millis(500 << n.min(7)).min(self.refresh),
@@ -303,9 +313,11 @@ impl Cell {
 
     async fn fetch(&self, url: &str, client: &Client, etag: &mut Option<String>) -> Result<(), String> {
         const MAX_BYTES: usize = 1024 * 1024;
-        let fetched = client.get(url, MAX_BYTES, Duration::from_secs(10), etag.as_deref()).await.map_err(|e| chain(&e))?;
+        let fetched =
+            client.get(url, MAX_BYTES, Duration::from_secs(10), etag.as_deref()).await.map_err(|e| chain(&e))?;
         match fetched {
-            Fetched::NotModified => self.confirm(),
+            Fetched::NotModified if self.keys.load().is_some() => self.confirm(),
+            Fetched::NotModified => return Err("the server says not modified, and there is nothing to keep".to_owned()),
             Fetched::Body { bytes, etag: new, .. } => {
                 self.accept(&bytes)?;
                 *etag = new;
@@ -314,13 +326,14 @@ impl Cell {
         Ok(())
     }
 
-    fn ended(&self, shared: &Shared, outcome: Result<(), &str>) {
+    /// `asked` is what had been asked for when the attempt began.
+    fn ended(&self, shared: &Shared, asked: u64, outcome: Result<(), &str>) {
         shared.observer.refreshed(&self.name, outcome.is_ok());
         if let Err(error) = outcome {
             tracing::warn!(issuer = self.name, "keys could not be refreshed: {error}");
             *self.error.lock() = Some(error.to_owned());
         }
-        self.attempts.send_modify(|n| *n += 1);
+        self.answered.send_replace(asked);
     }
 }
 

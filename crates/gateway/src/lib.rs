@@ -12,7 +12,7 @@ mod server;
 mod services;
 pub mod wire;
 
-pub use crate::config::{ServerConfig, ServerPlan};
+pub use crate::config::{ServerConfig, ServerPlan, TrustedAttribute};
 pub use decide::{Check, Decide, Decided, RlsFault};
 pub use server::tls::TlsError;
 pub use server::{Dependency, GatewayParts, Probes, Readiness, ServeError, serve};

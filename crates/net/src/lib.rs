@@ -57,11 +57,11 @@ pub enum Fetched {
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     /// The address is no URL.
-    #[error("`{0}` is no URL")]
-    Address(String),
+    #[error("the address is no URL")]
+    Address,
     /// Clear text is for loopback only.
-    #[error("`{0}` is not https")]
-    Insecure(String),
+    #[error("the address is not https, and not on this machine")]
+    Insecure,
     /// The exchange failed or took too long.
     #[error("the request failed")]
     Exchange(#[source] Box<dyn Error + Send + Sync>),
@@ -81,6 +81,7 @@ impl Client {
     pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
         crypto::install_default_provider();
         let mut builder = reqwest::Client::builder()
+            .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(Duration::from_secs(5))
             .pool_idle_timeout(Duration::from_secs(30))
@@ -115,7 +116,13 @@ impl Client {
     ///
     /// # Errors
     /// [`FetchError`].
-    pub async fn post(&self, address: &str, content_type: &str, body: Bytes, timeout: Duration) -> Result<(), FetchError> {
+    pub async fn post(
+        &self,
+        address: &str,
+        content_type: &str,
+        body: Bytes,
+        timeout: Duration,
+    ) -> Result<(), FetchError> {
         let request = self.0.post(check(address)?).header(CONTENT_TYPE, content_type).body(body);
         in_time(timeout, async {
             let answer = request.send().await.map_err(exchange)?;
@@ -125,9 +132,16 @@ impl Client {
     }
 }
 
-/// An address that may be fetched: https, or http on this machine.
+/// Says whether an address may be fetched: https, or http on this machine.
+///
+/// # Errors
+/// [`FetchError::Address`] or [`FetchError::Insecure`].
+pub fn check_address(address: &str) -> Result<(), FetchError> {
+    check(address).map(drop)
+}
+
 fn check(address: &str) -> Result<Url, FetchError> {
-    let url = Url::parse(address).map_err(|_| FetchError::Address(address.to_owned()))?;
+    let url = Url::parse(address).map_err(|_| FetchError::Address)?;
     let local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -137,7 +151,7 @@ fn check(address: &str) -> Result<Url, FetchError> {
     match url.scheme() {
         "https" => Ok(url),
         "http" if local => Ok(url),
-        _ => Err(FetchError::Insecure(address.to_owned())),
+        _ => Err(FetchError::Insecure),
     }
 }
 
@@ -178,7 +192,14 @@ mod tests {
         for good in ["https://a.test/x", "http://127.0.0.1:1/x", "http://localhost/", "http://[::1]/"] {
             assert!(check(good).is_ok(), "{good}");
         }
-        for bad in ["http://a.test/", "http://10.0.0.1/", "file:///etc/passwd", "ftp://a.test", "x", "http://localhost.a.test/"] {
+        for bad in [
+            "http://a.test/",
+            "http://10.0.0.1/",
+            "file:///etc/passwd",
+            "ftp://a.test",
+            "x",
+            "http://localhost.a.test/",
+        ] {
             assert!(check(bad).is_err(), "{bad}");
         }
     }

@@ -93,8 +93,12 @@ impl Builder<'_> {
             if api.routes.is_empty() {
                 problems.warn(&at.key("routes"), "this API has no routes: every request to it is denied");
             }
-            let hosts: Vec<Option<String>> =
-                api.hosts.iter().enumerate().map(|(h, host)| host_pattern(host, &at.key("hosts").index(h), problems)).collect();
+            let hosts: Vec<Option<String>> = api
+                .hosts
+                .iter()
+                .enumerate()
+                .map(|(h, host)| host_pattern(host, &at.key("hosts").index(h), problems))
+                .collect();
             for (j, route) in api.routes.iter().enumerate() {
                 let at = at.key("routes").index(j);
                 if let Some((compiled, pattern, candidate)) = self.route(api, route, j, &at, problems) {
@@ -151,7 +155,10 @@ fn host_pattern(host: &str, at: &Path, problems: &mut Problems) -> Option<String
     match crate::path::normalise_host(name) {
         Ok(normal) if normal == name => Some(format!("{star}{name}")),
         Ok(normal) => {
-            problems.error(at, format!("`{host}` can never match: hosts are matched in normal form, here `{star}{normal}`"));
+            problems.error(
+                at,
+                format!("`{host}` can never match: hosts are matched in normal form, here `{star}{normal}`"),
+            );
             None
         }
         Err(fault) => {

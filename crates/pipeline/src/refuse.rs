@@ -14,7 +14,10 @@ pub(crate) fn render(denial: &Denial, journey: &Journey<'_>) -> Refusal {
     if status == 401 || denial.challenge.is_some() {
         headers.push(HeaderEdit::set("www-authenticate", challenge(denial, journey)));
     }
-    let overloaded = matches!(reason, Reason::Overloaded | Reason::DeadlineExceeded | Reason::LimitStoreFull | Reason::KeysUnavailable);
+    let overloaded = matches!(
+        reason,
+        Reason::Overloaded | Reason::DeadlineExceeded | Reason::LimitStoreFull | Reason::KeysUnavailable
+    );
     match denial.retry_after {
         Some(wait) => headers.push(HeaderEdit::set("retry-after", seconds(wait).max(1).to_string())),
         None if overloaded => headers.push(HeaderEdit::set("retry-after", "1")),

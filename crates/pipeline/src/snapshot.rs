@@ -80,7 +80,6 @@ pub(crate) struct Route {
     pub(crate) api: Arc<str>,
     pub(crate) name: Arc<str>,
     pub(crate) attributes: Value,
-    pub(crate) captures: Vec<String>,
     pub(crate) tenant: Option<TenantSource>,
     pub(crate) path: PathRules,
     pub(crate) preflight_passes: bool,

@@ -61,7 +61,13 @@ impl Cell {
         let scale = i128::from(limit.rate().requests);
         let remaining = u64::try_from((capacity - (after - now)) / period.max(1)).unwrap_or(0);
         let never = i128::from(hits) > i128::from(limit.burst());
-        let retry = if over && !never { wanted - capacity - now } else if over { capacity } else { 0 };
+        let retry = if over && !never {
+            wanted - capacity - now
+        } else if over {
+            capacity
+        } else {
+            0
+        };
         Outcome {
             status: LimitStatus {
                 over,
@@ -78,7 +84,8 @@ impl Cell {
     fn window(&self, limit: &Limit, hits: u64, now: Timestamp) -> Outcome {
         let period = nanos(limit.rate().period);
         let current = window_start(limit, now);
-        let (start, before) = if self.at >= current && self.at <= current + period { (self.at, self.count) } else { (current, 0) };
+        let (start, before) =
+            if self.at >= current && self.at <= current + period { (self.at, self.count) } else { (current, 0) };
         let after = before.saturating_add(hits);
         let most = limit.rate().requests;
         let over = after > most;
@@ -176,9 +183,15 @@ mod tests {
             let mut cell = Cell::fresh(&limit, second(0));
             assert!(!hit(&mut cell, &limit, 2, second(0)).over);
             assert!(hit(&mut cell, &limit, 1, second(-1)).over, "{algorithm:?} granted when the clock went back");
-            assert!(!hit(&mut cell, &limit, 1, second(-86_400 + 240)).over || algorithm == AlgorithmConfig::TokenBucket);
+            assert!(
+                !hit(&mut cell, &limit, 1, second(-86_400 + 240)).over || algorithm == AlgorithmConfig::TokenBucket
+            );
             let status = cell.try_hits(&limit, 1, second(-86_400)).status;
-            assert!(status.reset_after <= Duration::from_secs(120), "{algorithm:?} is locked for {:?}", status.reset_after);
+            assert!(
+                status.reset_after <= Duration::from_secs(120),
+                "{algorithm:?} is locked for {:?}",
+                status.reset_after
+            );
         }
     }
 

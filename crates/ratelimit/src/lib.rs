@@ -16,7 +16,7 @@ pub use key::{Key, KeyBuilder};
 pub use limit::{Charge, Charging, Limit, LimitStatus};
 pub use rate::Rate;
 pub use rls::{
-    DescriptorTree, Override, RlsDescriptor, RlsError, RlsLimit, RlsRequest, RlsResponse, RlsStatus, Unit, load_descriptors, parse_descriptors,
-    should_rate_limit,
+    DescriptorTree, Override, RlsDescriptor, RlsError, RlsLimit, RlsRequest, RlsResponse, RlsStatus, Unit,
+    load_descriptors, parse_descriptors, should_rate_limit,
 };
 pub use store::{MemoryStore, Store, StoreError};

@@ -93,7 +93,18 @@ mod tests {
             assert_eq!((rate.requests, rate.period.as_secs()), (requests, secs));
             assert_eq!(rate.to_string(), printed);
         }
-        for bad in ["", "30", "30/", "x/minute", "-1/minute", "0/minute", "1/0s", "5/fortnight", "99999999999/minute", "1/500d"] {
+        for bad in [
+            "",
+            "30",
+            "30/",
+            "x/minute",
+            "-1/minute",
+            "0/minute",
+            "1/0s",
+            "5/fortnight",
+            "99999999999/minute",
+            "1/500d",
+        ] {
             assert!(bad.parse::<Rate>().is_err(), "{bad}");
         }
     }

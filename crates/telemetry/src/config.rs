@@ -62,7 +62,9 @@ impl TelemetryConfig {
         if level.parse::<tracing_subscriber::EnvFilter>().is_err() {
             problems.error(
                 &at.key("log").key("level"),
-                format!("`{level}` is no level: use error, warn, info, debug or trace, or a filter such as info,authn=debug"),
+                format!(
+                    "`{level}` is no level: use error, warn, info, debug or trace, or a filter such as info,authn=debug"
+                ),
             );
         }
         if let Some(traces) = &self.traces {

@@ -203,7 +203,8 @@ fn timestamp(at: Timestamp) -> String {
 pub fn trace_id(traceparent: &str) -> Option<&str> {
     let mut parts = traceparent.split('-');
     let (version, trace, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let hex = |text: &str, len: usize| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let hex =
+        |text: &str, len: usize| text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let zero = |text: &str| text.bytes().all(|b| b == b'0');
     let well_formed = hex(version, 2)
         && version != "ff"
@@ -228,8 +229,11 @@ mod tests {
         let mut trace = Trace::start(false);
         trace.end(Stage::Route, StepOutcome::Stop(Reason::NoRoute));
         let attributes = serde_json::json!({ "compliance": ["pci"] });
-        let identity =
-            Identity::Known(Arc::new(Principal { subject: "ali\"ce\n".into(), issuer: "https://i".into(), ..Principal::default() }));
+        let identity = Identity::Known(Arc::new(Principal {
+            subject: "ali\"ce\n".into(),
+            issuer: "https://i".into(),
+            ..Principal::default()
+        }));
         let record = DecisionRecord {
             decision_id: "d",
             request_id: "r",

@@ -60,7 +60,8 @@ pub fn split(token: &str) -> Result<Jws<'_>, HeaderFault> {
     if dots == 4 {
         return Err(HeaderFault::Encrypted);
     }
-    let parts = token.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signature, signed.split_once('.')?)));
+    let parts =
+        token.rsplit_once('.').and_then(|(signed, signature)| Some((signed, signature, signed.split_once('.')?)));
     let Some((signed, signature, (header, payload))) = parts.filter(|_| dots == 2) else {
         return Err(HeaderFault::NotCompact);
     };

@@ -55,7 +55,8 @@ impl Jwk {
     /// Verifies a signature over `signed`. A key that does not fit the algorithm verifies nothing.
     pub fn verify(&self, algorithm: Algorithm, signed: &str, signature: &str) -> bool {
         self.fits(algorithm)
-            && jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, algorithm.library()).unwrap_or(false)
+            && jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &self.key, algorithm.library())
+                .unwrap_or(false)
     }
 }
 
@@ -77,7 +78,7 @@ pub enum JwksError {
     /// Not a JSON object with a list `keys`.
     #[error("not a JSON key set")]
     Malformed,
-    /// None of the keys can be used.
+    /// There are keys, and none of them can be used.
     #[error("the key set has no usable key: {0}")]
     Empty(String),
 }
@@ -102,7 +103,8 @@ pub fn parse_jwks(json: &[u8]) -> Result<Jwks, JwksError> {
             Err(why) => jwks.skipped.push(format!("key {i}: {why}")),
         }
     }
-    if jwks.keys.is_empty() {
+    // An issuer that takes all its keys away means it; one whose keys we cannot use may be read wrongly.
+    if jwks.keys.is_empty() && !list.is_empty() {
         return Err(JwksError::Empty(jwks.skipped.join(", ")));
     }
     Ok(jwks)
@@ -110,8 +112,8 @@ pub fn parse_jwks(json: &[u8]) -> Result<Jwks, JwksError> {
 
 fn usable(map: &Map<String, Value>) -> Result<Jwk, &'static str> {
     let text = |name: &str| map.get(name).and_then(Value::as_str);
-    if map.contains_key("d") {
-        return Err("it is a private key");
+    if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| map.contains_key(*name)) {
+        return Err("it is not a public key");
     }
     if text("use").is_some_and(|purpose| purpose != "sig") {
         return Err("it is not for signatures");
@@ -156,7 +158,13 @@ fn usable(map: &Map<String, Value>) -> Result<Jwk, &'static str> {
     if algorithm.is_some_and(|a| a.family() != family) {
         return Err("its algorithm does not fit its type");
     }
-    Ok(Jwk { kid: text("kid").map(str::to_owned), algorithm, family, fingerprint: crate::sha256(material.as_bytes()), key })
+    Ok(Jwk {
+        kid: text("kid").map(str::to_owned),
+        algorithm,
+        family,
+        fingerprint: crate::sha256(material.as_bytes()),
+        key,
+    })
 }
 
 /// Bits of a big-endian number in base64url, leading zeros not counted.

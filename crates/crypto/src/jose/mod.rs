@@ -10,4 +10,4 @@ mod tests;
 pub use algorithm::{Algorithm, Family};
 pub use header::{HeaderFault, JoseHeader, Jws, split};
 pub use json::unique_object;
-pub use jwk::{Jwk, JwksError, Jwks, parse_jwks};
+pub use jwk::{Jwk, Jwks, JwksError, parse_jwks};

@@ -41,7 +41,11 @@ impl Builder<'_> {
             let stage = if shield { "shield" } else { "limit" };
             let scope = config.name.clone().unwrap_or_else(|| format!("{route}/{stage}{i}"));
             if let Some(source) = self.source(config, &scope, captures, &at, problems) {
-                limits.push(RouteLimit { source, per: per(&config.per), falls_back: config.missing == MissingKey::Address });
+                limits.push(RouteLimit {
+                    source,
+                    per: per(&config.per),
+                    falls_back: config.missing == MissingKey::Address,
+                });
             }
         }
         limits
@@ -62,7 +66,9 @@ impl Builder<'_> {
             (Some(text), true) => {
                 let at = at.key("tier");
                 let template = Template::compile(text, captures, &at, problems)?;
-                let Some(name) = template.literal() else { return Some(LimitSource::Tier(template, self.tiers(config))) };
+                let Some(name) = template.literal() else {
+                    return Some(LimitSource::Tier(template, self.tiers(config)));
+                };
                 match self.parts.limits.tier(name) {
                     Some(rates) => return Some(LimitSource::Fixed(made(&tier_scope(name, config), rates, config))),
                     None => problems.error(&at, format!("there is no tier `{name}` in `ratelimit.tiers`")),

@@ -10,7 +10,8 @@ use crate::snapshot::Respond;
 use crate::template::Template;
 
 /// Names that the answer or the protocol owns.
-const RESERVED: [&str; 8] = ["authorization", "cookie", "host", "connection", "transfer-encoding", "content-length", "te", "x-request-id"];
+const RESERVED: [&str; 8] =
+    ["authorization", "cookie", "host", "connection", "transfer-encoding", "content-length", "te", "x-request-id"];
 
 impl Builder<'_> {
     pub(super) fn respond(
@@ -41,8 +42,9 @@ impl Builder<'_> {
         // No client may set, on any route, what some route states about the caller.
         self.owned.extend(request_headers.iter().map(|(name, _)| name.replace('_', "-").into_boxed_str()));
         let texts = |map: &BTreeMap<String, String>, at: &Path, problems: &mut Problems| {
-            let compiled =
-                map.iter().filter_map(|(name, text)| Template::compile(text, captures, &at.key(name), problems).map(|t| (name.clone(), t)));
+            let compiled = map.iter().filter_map(|(name, text)| {
+                Template::compile(text, captures, &at.key(name), problems).map(|t| (name.clone(), t))
+            });
             compiled.collect::<Vec<_>>()
         };
         Respond {
@@ -58,8 +60,7 @@ impl Builder<'_> {
 
 /// A header name (RFC 9110 §5.1) that is ours to change.
 fn check_header(name: &str, at: &Path, problems: &mut Problems) {
-    let token = !name.is_empty()
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let token = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
     if !token {
         problems.error(at, format!("`{name}` is no header name"));
     } else if RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved)) {

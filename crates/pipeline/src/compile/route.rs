@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::limits::Which;
 use super::{Builder, check_name};
 use crate::config::{
-    ApiConfig, AuthorizeConfig, HeaderPredicateConfig, LogConfig, MatchConfig, NotNormal, OnError, PlaintextCredentials,
-    Preflight, RouteConfig, ShieldConfig, TenantFrom,
+    ApiConfig, AuthorizeConfig, HeaderPredicateConfig, LogConfig, MatchConfig, NotNormal, OnError,
+    PlaintextCredentials, Preflight, RouteConfig, ShieldConfig, TenantFrom,
 };
 use crate::router::{Candidate, Pattern};
 use crate::snapshot::{PathRules, Route, Rules, Shield, TenantSource};
@@ -66,7 +66,6 @@ impl Builder<'_> {
             limits,
             respond,
             value: self.parts.policy.route_value(&route_value(api, &name, &route.matches.path, &attributes)),
-            captures,
             attributes,
         };
         Some((compiled, pattern, candidate))
@@ -75,10 +74,16 @@ impl Builder<'_> {
     fn methods(&self, api: &ApiConfig, route: &RouteConfig, at: &Path, problems: &mut Problems) -> Vec<Method> {
         let (methods, at) = either(route.authenticate.as_ref(), api.authenticate.as_ref(), at, "authenticate");
         let Some(methods) = methods.filter(|m| !m.is_empty()) else {
-            problems.error(&at, "missing: name the credentials that are accepted, such as [{ jwt: <issuer> }], or [anonymous]");
+            problems.error(
+                &at,
+                "missing: name the credentials that are accepted, such as [{ jwt: <issuer> }], or [anonymous]",
+            );
             return Vec::new();
         };
-        let compiled = methods.iter().enumerate().map(|(i, method)| self.parts.authenticator.method(method, &at.index(i), problems));
+        let compiled = methods
+            .iter()
+            .enumerate()
+            .map(|(i, method)| self.parts.authenticator.method(method, &at.index(i), problems));
         compiled.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
@@ -86,7 +91,10 @@ impl Builder<'_> {
         let config = config.cloned().unwrap_or_default();
         for (i, permission) in config.permissions.iter().enumerate() {
             if !self.roles.knows(permission) {
-                problems.error(&at.key("permissions").index(i), format!("no role grants `{permission}`: add it to `roles`"));
+                problems.error(
+                    &at.key("permissions").index(i),
+                    format!("no role grants `{permission}`: add it to `roles`"),
+                );
             }
         }
         for (key, scopes) in [("scopes", &config.scopes), ("any_scope", &config.any_scope)] {
@@ -131,7 +139,8 @@ impl Builder<'_> {
             Some(own) => (own, own_at),
             None => (self.config.shield, Path::root().key("shield")),
         };
-        let limits = self.limits(Some(&config.limit), name, captures, &at.key("limit"), Which::BeforeIdentity, problems);
+        let limits =
+            self.limits(Some(&config.limit), name, captures, &at.key("limit"), Which::BeforeIdentity, problems);
         Shield {
             max_headers: config.max_headers,
             max_header_bytes: config.max_header_bytes.bytes(),
@@ -163,7 +172,10 @@ fn tenant(from: Option<&TenantFrom>, captures: &[String], at: &Path, problems: &
         TenantFrom::Path => match captures.iter().position(|c| c == "tenant") {
             Some(place) => TenantSource::Path(place),
             None => {
-                problems.error(&at.key("match").key("path"), "the API finds its tenant in the path, and this path has no `{tenant}`");
+                problems.error(
+                    &at.key("match").key("path"),
+                    "the API finds its tenant in the path, and this path has no `{tenant}`",
+                );
                 return None;
             }
         },
@@ -173,7 +185,10 @@ fn tenant(from: Option<&TenantFrom>, captures: &[String], at: &Path, problems: &
 fn candidate(route: usize, config: &MatchConfig, at: &Path, problems: &mut Problems) -> Candidate {
     for (i, method) in config.methods.iter().enumerate() {
         if method.is_empty() || !method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-') {
-            problems.error(&at.key("methods").index(i), format!("`{method}` is no method: write it in capitals, such as GET"));
+            problems.error(
+                &at.key("methods").index(i),
+                format!("`{method}` is no method: write it in capitals, such as GET"),
+            );
         }
     }
     let mut predicates = Vec::new();

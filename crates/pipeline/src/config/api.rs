@@ -111,7 +111,7 @@ pub struct HeaderMatchConfig {
 
 /// A header predicate in compiled form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderPredicateConfig {
+pub(crate) enum HeaderPredicateConfig {
     /// Equal to.
     Exact(String),
     /// Begins with.

@@ -4,9 +4,10 @@ mod api;
 mod global;
 mod limits;
 
+pub(crate) use api::HeaderPredicateConfig;
 pub use api::{
-    ApiConfig, AuthorizeConfig, HeaderMatchConfig, HeaderPredicateConfig, LogConfig, MatchConfig, NotNormal, OnError,
-    PathAllowance, PathConfig, PlaintextCredentials, Preflight, QueryConfig, RespondConfig, RouteConfig, TenantFrom,
+    ApiConfig, AuthorizeConfig, HeaderMatchConfig, LogConfig, MatchConfig, NotNormal, OnError, PathAllowance,
+    PathConfig, PlaintextCredentials, Preflight, QueryConfig, RespondConfig, RouteConfig, TenantFrom,
 };
 pub use global::{ClientAddressConfig, RoleConfig, ShieldConfig, TenantConfig, TenantsConfig};
 pub use limits::LimitList;

@@ -82,13 +82,8 @@ pub fn normalise_path(raw: &str) -> Result<Normal<'_>, PathFault> {
             invalid_utf8: false,
         });
     }
-    let mut found = Normal {
-        path: Cow::Borrowed(raw),
-        encoded_slash: false,
-        backslash: false,
-        nul: false,
-        invalid_utf8: false,
-    };
+    let mut found =
+        Normal { path: Cow::Borrowed(raw), encoded_slash: false, backslash: false, nul: false, invalid_utf8: false };
     let escaped = normalise_escapes(raw, &mut found)?;
     let resolved = resolve_segments(&escaped);
     found.invalid_utf8 = percent_encoding::percent_decode_str(&resolved).decode_utf8().is_err();
@@ -122,7 +117,8 @@ const fn is_unreserved(byte: u8) -> bool {
 
 /// What may stand in a segment as it is (RFC 3986 `pchar` without `;` and escapes).
 const fn is_literal(byte: u8) -> bool {
-    is_unreserved(byte) || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
+    is_unreserved(byte)
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'=' | b':' | b'@')
 }
 
 fn normalise_escapes(raw: &str, found: &mut Normal<'_>) -> Result<String, PathFault> {

@@ -82,7 +82,20 @@ fn hosts() {
     ] {
         assert_eq!(normalise_host(raw).unwrap(), want);
     }
-    for raw in ["", ".", "user@a.test", "a..b", "a.test:x", "a.test:123456", "[::1", "[x]", "[::1]x", "a b", "a/b", "a.test:1:2"] {
+    for raw in [
+        "",
+        ".",
+        "user@a.test",
+        "a..b",
+        "a.test:x",
+        "a.test:123456",
+        "[::1",
+        "[x]",
+        "[::1]x",
+        "a b",
+        "a/b",
+        "a.test:1:2",
+    ] {
         assert!(normalise_host(raw).is_err(), "{raw}");
     }
 }

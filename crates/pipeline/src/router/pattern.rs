@@ -45,7 +45,9 @@ impl Pattern {
                 Some(name) if !names.insert(name.to_owned()) => return Err(format!("`{{{name}}}` stands twice")),
                 Some(name) => segments.push(Segment::Capture(name.to_owned())),
                 None if part.contains(['{', '}', '*', '?', '#']) => {
-                    return Err(format!("`{part}` mixes text and pattern: a segment is text, `{{name}}`, or `**` at the end"));
+                    return Err(format!(
+                        "`{part}` mixes text and pattern: a segment is text, `{{name}}`, or `**` at the end"
+                    ));
                 }
                 None => segments.push(Segment::Literal((*part).to_owned())),
             }
@@ -76,7 +78,10 @@ fn check_literals(segments: &[Segment]) -> Result<(), String> {
         match normalise_path(&path) {
             Ok(normal) if !normal.changed() && !text.is_empty() => {}
             Ok(normal) if !text.is_empty() => {
-                return Err(format!("`{text}` can never match: paths are matched in normal form, here `{}`", normal.path));
+                return Err(format!(
+                    "`{text}` can never match: paths are matched in normal form, here `{}`",
+                    normal.path
+                ));
             }
             Ok(_) => return Err("an empty segment can never match".to_owned()),
             Err(fault) => return Err(format!("`{text}` can never match: {fault}")),

@@ -27,7 +27,9 @@ pub(crate) async fn authenticate(
     })?;
     // A preflight must not reach a policy as somebody anonymous.
     if journey.preflight && matches!(identity, Identity::Anonymous) {
-        return Err(Denial::new(Reason::CredentialMissing).because("a CORS preflight, and the route does not let them pass"));
+        return Err(
+            Denial::new(Reason::CredentialMissing).because("a CORS preflight, and the route does not let them pass")
+        );
     }
     journey.identity = Some(identity);
     Ok(())

@@ -81,7 +81,9 @@ fn check_rules(snapshot: &Snapshot, route: &Route, principal: Option<&Principal>
         return Err(Denial::new(Reason::RoleMissing).because(format!("role {missing} is missing")));
     }
     if !rules.any_role.is_empty() && !rules.any_role.iter().any(|wanted| has(roles, wanted)) {
-        return Err(Denial::new(Reason::RoleMissing).because(format!("role {} is missing", rules.any_role.join(" or "))));
+        return Err(
+            Denial::new(Reason::RoleMissing).because(format!("role {} is missing", rules.any_role.join(" or ")))
+        );
     }
     let grants = |wanted: &String| snapshot.roles.grants(roles.iter().map(AsRef::as_ref), wanted);
     match rules.permissions.iter().find(|wanted| !grants(wanted)) {

@@ -67,14 +67,16 @@ pub(crate) fn charge(
     }
     let charges: SmallVec<[Charge<'_>; 4]> =
         due.iter().map(|(limit, key)| Charge { limit, key: key.as_slice(), hits: 1 }).collect();
-    let statuses = services.store.charge(&charges, Charging::AllOrNone, journey.ctx.now).map_err(|fault| match fault {
-        StoreError::Full => Denial::from(Reason::LimitStoreFull),
-        StoreError::Lost(_) => Denial::from(Reason::LimitStoreLost),
-    })?;
+    let statuses =
+        services.store.charge(&charges, Charging::AllOrNone, journey.ctx.now).map_err(|fault| match fault {
+            StoreError::Full => Denial::from(Reason::LimitStoreFull),
+            StoreError::Lost(_) => Denial::from(Reason::LimitStoreLost),
+        })?;
     for ((limit, _), status) in due.iter().zip(&statuses) {
         journey.trace.note(stage, || told(limit, status));
     }
-    let tightest = due.iter().zip(&statuses).min_by_key(|(_, s)| (!s.over, s.remaining, std::cmp::Reverse(s.reset_after)));
+    let tightest =
+        due.iter().zip(&statuses).min_by_key(|(_, s)| (!s.over, s.remaining, std::cmp::Reverse(s.reset_after)));
     journey.quota = tightest.map(|((limit, _), status)| quota(limit, status));
     let over = statuses.iter().filter(|s| s.over).map(|s| s.retry_after).max();
     match over {
@@ -111,9 +113,10 @@ impl RouteLimit {
         };
         match self.per.key(journey) {
             Some(key) => Ok((list, key)),
-            None if self.falls_back => {
-                Per::ClientAddress.key(journey).map(|key| (list, key)).ok_or_else(|| missing("there is no client address"))
-            }
+            None if self.falls_back => Per::ClientAddress
+                .key(journey)
+                .map(|key| (list, key))
+                .ok_or_else(|| missing("there is no client address")),
             None => Err(missing("what the limit is keyed by is missing")),
         }
     }
@@ -126,7 +129,10 @@ impl Per {
         let key = match self {
             Self::Principal => {
                 let principal = journey.identity.as_ref().and_then(Identity::principal)?;
-                KeyBuilder::new("principal").part(tenant.as_bytes()).part(principal.issuer.as_bytes()).part(principal.subject.as_bytes())
+                KeyBuilder::new("principal")
+                    .part(tenant.as_bytes())
+                    .part(principal.issuer.as_bytes())
+                    .part(principal.subject.as_bytes())
             }
             Self::Tenant => KeyBuilder::new("tenant").part(journey.ctx.tenant.as_deref()?.as_bytes()),
             Self::ClientAddress => {
@@ -138,9 +144,10 @@ impl Per {
                 KeyBuilder::new("address").part(tenant.as_bytes()).part(&octets)
             }
             Self::Route => KeyBuilder::new("route").part(tenant.as_bytes()).part(journey.route?.name.as_bytes()),
-            Self::Header(name) => {
-                KeyBuilder::new("header").part(tenant.as_bytes()).part(name.as_bytes()).part(journey.ctx.header(name)?.as_bytes())
-            }
+            Self::Header(name) => KeyBuilder::new("header")
+                .part(tenant.as_bytes())
+                .part(name.as_bytes())
+                .part(journey.ctx.header(name)?.as_bytes()),
         };
         Some(key.finish())
     }

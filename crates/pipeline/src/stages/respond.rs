@@ -41,7 +41,9 @@ pub(crate) fn respond(permit: &Permit, journey: &mut Journey<'_>) -> Result<Allo
     }
     rendered(&route.respond.query_set, journey, |name, value| allowed.query_set.push((name, value)));
     allowed.query_remove.extend(route.respond.query_remove.iter().cloned());
-    journey.trace.note(Stage::Respond, || format!("{} request headers set, {} removed", allowed.headers.len(), allowed.headers_to_remove.len()));
+    journey.trace.note(Stage::Respond, || {
+        format!("{} request headers set, {} removed", allowed.headers.len(), allowed.headers_to_remove.len())
+    });
     Ok(allowed)
 }
 

@@ -63,7 +63,8 @@ fn request_id(view: &dyn RequestView) -> Cow<'_, str> {
 }
 
 fn is_request_id(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'))
 }
 
 pub(crate) fn select<'a>(snapshot: &'a Snapshot, journey: &mut Journey<'a>) -> Result<(), Denial> {
@@ -71,7 +72,8 @@ pub(crate) fn select<'a>(snapshot: &'a Snapshot, journey: &mut Journey<'a>) -> R
     if http.method.is_empty() || http.path.is_empty() {
         return Err(Denial::new(Reason::MalformedRequest).because("the request has no method or no path"));
     }
-    let host = normalise_host(http.host).map_err(|fault| Denial::new(Reason::HostRefused).because(fault.to_string()))?;
+    let host =
+        normalise_host(http.host).map_err(|fault| Denial::new(Reason::HostRefused).because(fault.to_string()))?;
     let raw = http.path.split('?').next().unwrap_or_default();
     let normal = normalise_path(raw).map_err(|fault| Denial::new(Reason::PathRefused).because(fault.to_string()))?;
     if http.path.contains('#') {
@@ -91,7 +93,12 @@ pub(crate) fn select<'a>(snapshot: &'a Snapshot, journey: &mut Journey<'a>) -> R
     let route = snapshot.routes.get(id).ok_or(Reason::Internal)?;
     journey.route = Some(route);
     journey.trace.note(Stage::Route, || {
-        format!("route `{}` of API `{}`{}", route.name, route.api, if journey.preflight { ", as CORS preflight" } else { "" })
+        format!(
+            "route `{}` of API `{}`{}",
+            route.name,
+            route.api,
+            if journey.preflight { ", as CORS preflight" } else { "" }
+        )
     });
     accept_path(&route.path, normal, journey)?;
     find_tenant(snapshot, route, journey)
@@ -122,7 +129,8 @@ fn accept_path<'a>(rules: &PathRules, normal: Normal<'a>, journey: &mut Journey<
         }
     }
     if normal.changed() && !rules.overwrite {
-        return Err(Denial::new(Reason::PathRefused).because(format!("the path is not in normal form, which is {}", normal.path)));
+        return Err(Denial::new(Reason::PathRefused)
+            .because(format!("the path is not in normal form, which is {}", normal.path)));
     }
     journey.path_changed = normal.changed();
     journey.ctx.path = normal.path;

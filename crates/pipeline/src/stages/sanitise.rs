@@ -104,7 +104,8 @@ fn client_path(hops: &Hops, ctx: &RequestContext<'_>) -> ClientPath {
 
 /// The entries of all `x-forwarded-for` headers in order; at most the last 64.
 fn forwarded_for(headers: &[Header<'_>]) -> SmallVec<[Option<IpAddr>; 8]> {
-    let entries = headers.iter().filter(|h| h.name == "x-forwarded-for").filter_map(Header::text).flat_map(|v| v.split(','));
+    let entries =
+        headers.iter().filter(|h| h.name == "x-forwarded-for").filter_map(Header::text).flat_map(|v| v.split(','));
     let mut all: SmallVec<[Option<IpAddr>; 8]> = entries.map(|entry| address(entry.trim())).collect();
     let surplus = all.len().saturating_sub(64);
     all.drain(..surplus);

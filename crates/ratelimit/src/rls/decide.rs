@@ -162,7 +162,9 @@ fn ask<'t>(
         return Err(RlsError::TooManyHits);
     }
     let root = limits.descriptors().domains.get(request.domain);
-    let unit = descriptor.limit.map(|o| Unit::ALL.into_iter().find(|u| u.number() == o.unit).ok_or(RlsError::InvalidOverride(o.unit)));
+    let unit = descriptor
+        .limit
+        .map(|o| Unit::ALL.into_iter().find(|u| u.number() == o.unit).ok_or(RlsError::InvalidOverride(o.unit)));
     let unit = unit.transpose()?;
     let Some(root) = root.filter(|_| !descriptor.is_negative_hits) else { return Ok(None) };
     let key = descriptor.entries.iter().fold(KeyBuilder::new("rls").part(request.domain.as_bytes()), |key, (k, v)| {
@@ -222,7 +224,11 @@ fn status(asked: Option<&Asked<'_>>, charged: &mut impl Iterator<Item = LimitSta
         Quota::Unlimited => return RlsStatus { remaining: u32::MAX, ..RlsStatus::default() },
         Quota::Nothing(_) => (asked.hits > 0, 0, None),
         Quota::Limited { .. } => match charged.next() {
-            Some(s) => (s.over, u32::try_from(if s.over { 0 } else { s.remaining }).unwrap_or(u32::MAX), Some(whole(s.reset_after))),
+            Some(s) => (
+                s.over,
+                u32::try_from(if s.over { 0 } else { s.remaining }).unwrap_or(u32::MAX),
+                Some(whole(s.reset_after)),
+            ),
             // One status per charge is the store's promise; without it nothing passes.
             None => (true, 0, None),
         },
@@ -239,7 +245,11 @@ fn whole(time: Duration) -> Duration {
 fn all_over(asked: &[Option<Asked<'_>>]) -> RlsResponse {
     let statuses = asked.iter().map(|a| match a {
         None => RlsStatus::default(),
-        Some(a) => RlsStatus { over: !matches!(*a.quota, Quota::Unlimited), current_limit: a.current_limit(), ..RlsStatus::default() },
+        Some(a) => RlsStatus {
+            over: !matches!(*a.quota, Quota::Unlimited),
+            current_limit: a.current_limit(),
+            ..RlsStatus::default()
+        },
     });
     RlsResponse { over_limit: true, statuses: statuses.collect() }
 }

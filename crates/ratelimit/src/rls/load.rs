@@ -49,9 +49,11 @@ pub fn load_descriptors(path: &FilePath, at: &Path, problems: &mut Problems) -> 
     let mut tree = DescriptorTree::default();
     let mut fine = true;
     for file in files {
-        let loaded = read(&file).and_then(|text| parse(&text, &mut tree, &mut |key| {
-            problems.warn(at, format!("{}: `{key}` is read but not acted on", file.display()));
-        }));
+        let loaded = read(&file).and_then(|text| {
+            parse(&text, &mut tree, &mut |key| {
+                problems.warn(at, format!("{}: `{key}` is read but not acted on", file.display()));
+            })
+        });
         if let Err(message) = loaded {
             problems.error(at, format!("{}: {message}", file.display()));
             fine = false;
@@ -84,7 +86,11 @@ fn files(path: &FilePath) -> std::io::Result<Vec<PathBuf>> {
             if hidden {
                 continue;
             }
-            if std::fs::metadata(&entry)?.is_dir() { open.push(entry) } else { files.push(entry) }
+            if std::fs::metadata(&entry)?.is_dir() {
+                open.push(entry)
+            } else {
+                files.push(entry)
+            }
             if files.len() + open.len() > MAX_FILES {
                 return Err(std::io::Error::other("too many files"));
             }
@@ -103,7 +109,8 @@ fn read(file: &FilePath) -> Result<String, String> {
 }
 
 fn parse(text: &str, tree: &mut DescriptorTree, unused: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let value: Value = serde_saphyr::from_str(text).map_err(|e| format!("error loading config file: {}", first_line(&e.to_string())))?;
+    let value: Value = serde_saphyr::from_str(text)
+        .map_err(|e| format!("error loading config file: {}", first_line(&e.to_string())))?;
     let Value::Object(file) = value else { return Err("error loading config file: the file is no mapping".to_owned()) };
     check_keys(&file, 0)?;
     for key in NOT_YET {
@@ -144,7 +151,12 @@ fn check_keys(map: &Map<String, Value>, depth: usize) -> Result<(), String> {
                 for item in items {
                     match item {
                         Value::Object(map) => check_keys(map, depth + 1)?,
-                        other => return Err(format!("config error, yaml file contains list of type other than map: {}", plain(other))),
+                        other => {
+                            return Err(format!(
+                                "config error, yaml file contains list of type other than map: {}",
+                                plain(other)
+                            ));
+                        }
                     }
                 }
             }
@@ -221,7 +233,8 @@ fn rule(descriptor: &Map<String, Value>, composite: &str, scope: &str) -> Result
         (false, Some(unit)) => {
             let requests = limit.get("requests_per_unit").map_or(Some(0), Value::as_u64);
             let requests = requests.and_then(|r| u32::try_from(r).ok());
-            let requests_per_unit = requests.ok_or_else(|| "error loading config file: requests_per_unit is no 32-bit number".to_owned())?;
+            let requests_per_unit = requests
+                .ok_or_else(|| "error loading config file: requests_per_unit is no 32-bit number".to_owned())?;
             quota(requests_per_unit, unit, scope)
         }
     };

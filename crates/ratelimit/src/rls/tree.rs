@@ -85,7 +85,11 @@ pub(crate) enum Quota {
     Unlimited,
     /// Nothing passes: `requests_per_unit: 0`.
     Nothing(Unit),
-    Limited { requests_per_unit: u32, unit: Unit, limit: Limit },
+    Limited {
+        requests_per_unit: u32,
+        unit: Unit,
+        limit: Limit,
+    },
 }
 
 /// One level of a domain's rules.
@@ -123,7 +127,8 @@ impl Node {
         let mut node = self;
         for (i, (key, value)) in entries.iter().enumerate() {
             let composite = if value.is_empty() { (*key).to_owned() } else { format!("{key}_{value}") };
-            let wildcard = || node.wildcards.iter().find(|pattern| glob(pattern, &composite)).and_then(|p| node.children.get(p));
+            let wildcard =
+                || node.wildcards.iter().find(|pattern| glob(pattern, &composite)).and_then(|p| node.children.get(p));
             let next = node.children.get(&composite).or_else(wildcard).or_else(|| node.children.get(*key));
             node = next?;
             if i + 1 == entries.len() {

@@ -95,7 +95,8 @@ impl MemoryStore {
         // A full turn at most, and usually only a few steps.
         for step in 0..buckets {
             let index = (shard.hand + step) % buckets;
-            let spent = shard.table.get_bucket(index).is_some_and(|c| c.cell.is_spent(c.period, c.scale, c.bucket, now));
+            let spent =
+                shard.table.get_bucket(index).is_some_and(|c| c.cell.is_spent(c.period, c.scale, c.bucket, now));
             if spent && let Ok(entry) = shard.table.get_bucket_entry(index) {
                 entry.remove();
                 freed += 1;
@@ -159,7 +160,8 @@ impl Store for MemoryStore {
         for (charge, hash) in charges.iter().zip(&hashes) {
             let Some(shard) = of(&mut shards, *hash) else { return Err(StoreError::Full) };
             // The same counter twice in one request: the second charge sees the first.
-            let earlier = pending.iter().find(|(h, c, _)| h == hash && c.limit.id() == charge.limit.id() && c.key == charge.key);
+            let earlier =
+                pending.iter().find(|(h, c, _)| h == hash && c.limit.id() == charge.limit.id() && c.key == charge.key);
             let known = earlier.map(|(_, _, cell)| *cell).or_else(|| shard.find(*hash, charge));
             let cell = known.unwrap_or_else(|| Cell::fresh(charge.limit, now));
             let outcome = cell.try_hits(charge.limit, charge.hits, now);
@@ -247,7 +249,9 @@ mod tests {
     fn a_full_store_forgets_what_no_longer_counts_and_refuses_otherwise() {
         let store = MemoryStore::new(64 * 64);
         let limit = limit("l", "1/minute");
-        let hit = |i: u32, now: Timestamp| store.charge(&[Charge { limit: &limit, key: &i.to_be_bytes(), hits: 1 }], Charging::AllOrNone, now);
+        let hit = |i: u32, now: Timestamp| {
+            store.charge(&[Charge { limit: &limit, key: &i.to_be_bytes(), hits: 1 }], Charging::AllOrNone, now)
+        };
         let refused = (0..10_000).filter(|i| hit(*i, NOW) == Err(StoreError::Full)).count();
         assert!(refused > 5_000, "{refused}");
         assert!(store.keys() <= 4096);
@@ -264,7 +268,9 @@ mod tests {
         let limit = limit("l", "1/day");
         for over in [false, true] {
             for i in 0_u32..100_000 {
-                let statuses = store.charge(&[Charge { limit: &limit, key: &i.to_be_bytes(), hits: 1 }], Charging::AllOrNone, NOW).unwrap();
+                let statuses = store
+                    .charge(&[Charge { limit: &limit, key: &i.to_be_bytes(), hits: 1 }], Charging::AllOrNone, NOW)
+                    .unwrap();
                 assert_eq!(statuses[0].over, over);
             }
         }
@@ -282,7 +288,8 @@ mod tests {
                 scope.spawn(move || {
                     for _ in 0..1000 {
                         // Half of the threads name the limits in the other order.
-                        let mut charges = [Charge { limit: a, key: b"k", hits: 1 }, Charge { limit: b, key: b"k", hits: 1 }];
+                        let mut charges =
+                            [Charge { limit: a, key: b"k", hits: 1 }, Charge { limit: b, key: b"k", hits: 1 }];
                         if thread % 2 == 0 {
                             charges.reverse();
                         }

@@ -10,11 +10,15 @@ pub fn catalogue() -> String {
     metrics.keys_stale_in("example", 0);
     metrics.certificate_expires_in("example", 0);
     let exposition = metrics.encode();
-    let mut page = "# Metrics\n\nServed at `/metrics`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    let mut page =
+        "# Metrics\n\nServed at `/metrics`.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
     let lines: Vec<&str> = exposition.lines().collect();
     for help in lines.iter().filter_map(|l| l.strip_prefix("# HELP ")) {
         let Some((name, meaning)) = help.split_once(' ') else { continue };
-        let kind = lines.iter().find_map(|l| l.strip_prefix("# TYPE ")?.strip_prefix(name)?.strip_prefix(' ')).unwrap_or_default();
+        let kind = lines
+            .iter()
+            .find_map(|l| l.strip_prefix("# TYPE ")?.strip_prefix(name)?.strip_prefix(' '))
+            .unwrap_or_default();
         let shown = if kind == "counter" { format!("{name}_total") } else { name.to_owned() };
         let meaning = meaning.trim_end_matches('.');
         page.push_str(&format!("| `{shown}` | {kind} | {} | {meaning} |\n", labels(&lines, name)));

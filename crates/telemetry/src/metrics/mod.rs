@@ -41,8 +41,13 @@ pub enum SecurityEvent {
 }
 
 impl SecurityEvent {
-    const ALL: [Self; 5] =
-        [Self::ForgedHeader, Self::PlaintextCredentials, Self::SignatureFailed, Self::BudgetSpent, Self::TenantMismatch];
+    const ALL: [Self; 5] = [
+        Self::ForgedHeader,
+        Self::PlaintextCredentials,
+        Self::SignatureFailed,
+        Self::BudgetSpent,
+        Self::TenantMismatch,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -148,7 +153,11 @@ impl Metrics {
         let key_refresh = Family::<Issued, Counter>::default();
         r.register("key_refresh", "Refreshes of an issuer's keys", key_refresh.clone());
         let key_age_limit = Family::<Issuer, Gauge>::default();
-        r.register("keys_stale_seconds", "Seconds until an issuer's keys are too old to be used", key_age_limit.clone());
+        r.register(
+            "keys_stale_seconds",
+            "Seconds until an issuer's keys are too old to be used",
+            key_age_limit.clone(),
+        );
         let certificates = Family::<Certificate, Gauge>::default();
         r.register("certificate_expiry_seconds", "Seconds until a certificate of ours ends", certificates.clone());
         let generation = Gauge::default();
@@ -156,14 +165,26 @@ impl Metrics {
         let reloads = Family::<Resulted, Counter>::default();
         r.register("config_reloads", "Configurations that were loaded or refused", reloads.clone());
         let last_reload_ok = Gauge::default();
-        r.register("config_last_reload_success", "1 when the newest configuration is in force, 0 when it was refused", last_reload_ok.clone());
+        r.register(
+            "config_last_reload_success",
+            "1 when the newest configuration is in force, 0 when it was refused",
+            last_reload_ok.clone(),
+        );
         let last_success = Gauge::<i64, AtomicI64>::default();
-        r.register("config_last_success_timestamp_seconds", "When a configuration last came into force", last_success.clone());
+        r.register(
+            "config_last_success_timestamp_seconds",
+            "When a configuration last came into force",
+            last_success.clone(),
+        );
         let in_flight = Gauge::default();
         r.register("requests_in_flight", "Requests that are being decided", in_flight.clone());
         let shed = Counter::default();
         r.register("shed", "Requests refused because too many were in flight", shed.clone());
-        r.register("build", "Version of the program", prometheus_client::metrics::info::Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        r.register(
+            "build",
+            "Version of the program",
+            prometheus_client::metrics::info::Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
         r.register_collector(Box::new(process::Process));
         let resulted = |family: &Family<Resulted, Counter>, result| family.get_or_create_owned(&Resulted { result });
         Arc::new(Self {
@@ -172,7 +193,10 @@ impl Metrics {
             checks,
             tokens: ["false", "true"].map(|cached| tokens.get_or_create_owned(&Cached { cached })),
             policy_cache: ["miss", "hit"].map(|result| resulted(&policy_cache, result)),
-            security: SecurityEvent::ALL.iter().map(|e| security.get_or_create_owned(&Kind { kind: e.as_str() })).collect(),
+            security: SecurityEvent::ALL
+                .iter()
+                .map(|e| security.get_or_create_owned(&Kind { kind: e.as_str() }))
+                .collect(),
             rls: ["ok", "over_limit", "error"].map(|result| resulted(&rls, result)),
             limit_keys,
             key_refresh,
@@ -228,7 +252,11 @@ impl Metrics {
     /// Counts a policy decision.
     pub fn policy_cache(&self, hit: bool) {
         let [miss, found] = &self.policy_cache;
-        if hit { found.inc() } else { miss.inc() };
+        if hit {
+            found.inc()
+        } else {
+            miss.inc()
+        };
     }
 
     /// Counts a security event.
@@ -241,7 +269,14 @@ impl Metrics {
     /// Counts a call of the rate limit service.
     pub fn rate_limit_call(&self, over: bool, error: bool) {
         let [ok, limited, failed] = &self.rls;
-        if error { failed } else if over { limited } else { ok }.inc();
+        if error {
+            failed
+        } else if over {
+            limited
+        } else {
+            ok
+        }
+        .inc();
     }
 
     /// States how many counters the limit store has.
@@ -301,4 +336,3 @@ fn by_reason(family: &Family<Decided, Counter>, outcome: Outcome) -> Vec<Counter
 fn dropped_lines() -> ConstCounter<u64> {
     ConstCounter::new(output::dropped())
 }
-

@@ -12,11 +12,21 @@ pub(crate) struct Process;
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let dropped = dropped_lines();
-        let line = encoder.encode_descriptor("log_lines_dropped", "Log lines lost because the writer was behind or failed", None, dropped.metric_type())?;
+        let line = encoder.encode_descriptor(
+            "log_lines_dropped",
+            "Log lines lost because the writer was behind or failed",
+            None,
+            dropped.metric_type(),
+        )?;
         dropped.encode(line)?;
         if let Some(bytes) = resident_bytes() {
             let gauge = ConstGauge::new(bytes);
-            gauge.encode(encoder.encode_descriptor("resident_memory_bytes", "Memory in use", None, gauge.metric_type())?)?;
+            gauge.encode(encoder.encode_descriptor(
+                "resident_memory_bytes",
+                "Memory in use",
+                None,
+                gauge.metric_type(),
+            )?)?;
         }
         Ok(())
     }

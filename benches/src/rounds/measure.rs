@@ -1,0 +1,104 @@
+//! One case once.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use super::case::Case;
+use super::server::{Ready, Server, free_port};
+use crate::fixture::Fixture;
+use crate::load::LoadReport;
+use crate::procfs;
+
+/// What all measurements have in common.
+#[derive(Debug)]
+pub struct Bench {
+    /// Keys, requests, configurations.
+    pub fixture: Fixture,
+    /// The program under measurement.
+    pub gatehouse: PathBuf,
+    /// Folder of `bench-noop` and `bench-load`.
+    pub programs: PathBuf,
+    /// Processors of the server and of the load generator.
+    pub processors: (u32, u32),
+    /// Seconds of load at full speed, and at the fixed rate.
+    pub seconds: f64,
+    /// Seconds of load before anything is measured.
+    pub warm_up: f64,
+    /// Requests per second when latency is measured.
+    pub rate: u32,
+}
+
+/// The figures of one case in one round.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Name of the case.
+    pub case: &'static str,
+    /// At full speed.
+    pub saturated: LoadReport,
+    /// At the fixed rate.
+    pub paced: LoadReport,
+    /// Memory before the first request, in bytes.
+    pub resident_idle: u64,
+    /// Memory after all requests, in bytes.
+    pub resident_after: u64,
+}
+
+impl Bench {
+    /// Starts the server of a case, loads it at full speed and at the fixed rate, and stops it.
+    ///
+    /// # Errors
+    /// When the server does not start, gives a wrong answer, or loses a request.
+    pub fn measure(&self, case: &'static Case) -> anyhow::Result<Sample> {
+        self.measure_case(case).with_context(|| format!("case {}", case.name))
+    }
+
+    fn measure_case(&self, case: &'static Case) -> anyhow::Result<Sample> {
+        let server = self.start(case)?;
+        let resident_idle = procfs::resident_bytes(server.pid())?;
+        let plan = self.fixture.plan(case.load);
+        let saturated = self.load(&server, &plan, &[])?;
+        let rate = self.rate.to_string();
+        // Numbers of the first run must not come again as new ones.
+        let paced = self.load(&server, &plan, &["--rate", &rate, "--first-fresh", "60000000"])?;
+        let resident_after = procfs::resident_bytes(server.pid())?;
+        Ok(Sample { case: case.name, saturated, paced, resident_idle, resident_after })
+    }
+
+    fn start(&self, case: &Case) -> anyhow::Result<Server> {
+        let socket = self.fixture.folder().join("server.sock");
+        let path = text(&socket)?;
+        let Some(template) = case.configuration else {
+            let program = self.programs.join("bench-noop");
+            return Server::start(&program, &["--unix", path], self.processors.0, &socket, Ready::Socket);
+        };
+        let port = free_port()?;
+        let cache = if case.decision_cache { "true" } else { "false" };
+        let values = [("@SOCKET@", path), ("@PORT@", &port.to_string()), ("@DECISION_CACHE@", cache)];
+        let file = self.fixture.configuration(case.name, template, &values)?;
+        let arguments = ["serve", "-c", text(&file)?];
+        Server::start(&self.gatehouse, &arguments, self.processors.0, &socket, Ready::Readyz(port))
+    }
+
+    fn load(&self, server: &Server, plan: &Path, more: &[&str]) -> anyhow::Result<LoadReport> {
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", &self.processors.1.to_string()]).arg(self.programs.join("bench-load"));
+        command.arg("--plan").arg(plan).arg("--unix").arg(&server.socket);
+        command.args(["--server", &server.pid().to_string(), "--seconds", &self.seconds.to_string()]);
+        command.args(["--warm-up", &self.warm_up.to_string()]).args(more);
+        let output = command.stderr(Stdio::inherit()).output().context("cannot run bench-load")?;
+        if !output.status.success() {
+            bail!("bench-load ended with {}", output.status);
+        }
+        let report: LoadReport = serde_json::from_slice(&output.stdout).context("bench-load printed no report")?;
+        if report.wrong > 0 || report.lost > 0 {
+            bail!("{} of {} answers were wrong, {} requests got none", report.wrong, report.requests, report.lost);
+        }
+        Ok(report)
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
+}

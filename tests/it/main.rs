@@ -1,0 +1,43 @@
+//! End-to-end tests: what a client and an upstream see through a real Envoy.
+//!
+//! | module | shows |
+//! |---|---|
+//! | `samples` | the files in `envoy/` are good for the real Envoy, and closed without Gatehouse |
+//! | `table` | every kind of answer, over every link and protocol |
+//! | `tokens` | bad tokens of every kind |
+//! | `forged` | the upstream sees the headers and the path it should, never a forged one |
+//! | `limits` | the limit stage and Envoy's rate-limit filter give the same limits |
+//! | `policies` | policies that read the body, fail, or write the answer |
+//! | `killed` | Gatehouse killed or stopped under load: no request passes without a decision |
+//! | `reload` | routes, policies and keys change under load; a broken file changes nothing |
+//! | `keys` | key servers that are down, slow or lie |
+//! | `floods` | large and many inputs |
+//! | `secrets` | what must never be logged |
+//! | `examples` | each folder of `examples/` |
+
+#[cfg(test)]
+mod common;
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod floods;
+#[cfg(test)]
+mod forged;
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod policies;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod samples;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod table;
+#[cfg(test)]
+mod tokens;

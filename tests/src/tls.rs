@@ -1,0 +1,53 @@
+//! A small certificate authority for tests.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use rcgen::string::Ia5String;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+
+/// An authority that issues certificates into a folder.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A fresh authority.
+    ///
+    /// # Errors
+    /// When the key cannot be made.
+    pub fn new() -> anyhow::Result<Self> {
+        let mut params = CertificateParams::new(Vec::new()).context("certificate parameters")?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().context("key of the authority")?;
+        let issuer = CertifiedIssuer::self_signed(params, key).context("certificate of the authority")?;
+        Ok(Self { issuer })
+    }
+
+    /// The authority's certificate.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// Writes `NAME.pem` and `NAME-key.pem` for a certificate with these DNS and URI names.
+    ///
+    /// # Errors
+    /// When a name is not valid or a file cannot be written.
+    pub fn issue(&self, folder: &Path, name: &str, names: &[&str]) -> anyhow::Result<()> {
+        let mut params = CertificateParams::new(Vec::new()).context("certificate parameters")?;
+        for name in names {
+            let text = Ia5String::try_from(*name).with_context(|| format!("{name} is no certificate name"))?;
+            params.subject_alt_names.push(if name.contains("://") {
+                SanType::URI(text)
+            } else {
+                SanType::DnsName(text)
+            });
+        }
+        let key = KeyPair::generate().context("key of the certificate")?;
+        let certificate = params.signed_by(&key, &self.issuer).context("certificate")?;
+        std::fs::write(folder.join(format!("{name}.pem")), certificate.pem())
+            .context("cannot write the certificate")?;
+        std::fs::write(folder.join(format!("{name}-key.pem")), key.serialize_pem()).context("cannot write the key")
+    }
+}
