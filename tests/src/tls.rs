@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use rcgen::string::Ia5String;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose, SanType};
 
 /// An authority that issues certificates into a folder.
 #[derive(Debug)]
@@ -20,6 +20,9 @@ impl Authority {
     pub fn new() -> anyhow::Result<Self> {
         let mut params = CertificateParams::new(Vec::new()).context("certificate parameters")?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // Another name than that of the certificates: with one name, each would look as if it had signed itself.
+        params.distinguished_name.push(DnType::CommonName, "authority of the tests");
         let key = KeyPair::generate().context("key of the authority")?;
         let issuer = CertifiedIssuer::self_signed(params, key).context("certificate of the authority")?;
         Ok(Self { issuer })
@@ -44,6 +47,7 @@ impl Authority {
                 SanType::DnsName(text)
             });
         }
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().context("key of the certificate")?;
         let certificate = params.signed_by(&key, &self.issuer).context("certificate")?;
         std::fs::write(folder.join(format!("{name}.pem")), certificate.pem())

@@ -1,1 +1,4 @@
+//! Whole requests through the pipeline, without Envoy.
+
 mod cases;
+mod rig;
