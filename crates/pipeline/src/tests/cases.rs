@@ -24,10 +24,30 @@ fn get(path: &str) -> OwnedRequest {
 #[test]
 fn a_path_that_is_not_normal_is_refused_or_overwritten() {
     let refuse = open(json!({}));
-    for path in ["/a/../b", "//a", "/a;x", "/%61", "/a%2fb", "/a%2Fb", "/a\\b", "/a%5Cb", "/a%00", "/a%FF", "/a b", "/a#b", "a", "/%zz", "/a/%2e%2E/b"] {
+    for path in [
+        "/a/../b",
+        "//a",
+        "/a;x",
+        "/%61",
+        "/a%2fb",
+        "/a%2Fb",
+        "/a\\b",
+        "/a%5Cb",
+        "/a%00",
+        "/a%FF",
+        "/a b",
+        "/a#b",
+        "a",
+        "/%zz",
+        "/a/%2e%2E/b",
+    ] {
         assert_eq!(refuse.outcome(&get(path)), "path_refused", "{path}");
     }
-    assert_eq!(refuse.outcome(&get("/a/b?x=../../%2F;#".trim_end_matches('#'))), "allow", "the query is the upstream's");
+    assert_eq!(
+        refuse.outcome(&get("/a/b?x=../../%2F;#".trim_end_matches('#'))),
+        "allow",
+        "the query is the upstream's"
+    );
     let overwrite = open(json!({ "path": { "when_not_normal": "overwrite" } }));
     let Answer::Allow(allowed) = overwrite.check(&get("/a/../b?q=%2e&&x")).answer else { panic!("refused") };
     assert_eq!(value(&allowed.headers, ":path"), Some("/b?q=%2e&&x"));
@@ -51,7 +71,8 @@ fn no_host_no_route_no_method() {
 
 #[test]
 fn forged_headers_never_reach_the_upstream() {
-    let rig = open(json!({ "respond": { "request_headers": { "x-user": "{principal.subject}", "x-host": "{host}" } } }));
+    let rig =
+        open(json!({ "respond": { "request_headers": { "x-user": "{principal.subject}", "x-host": "{host}" } } }));
     let request = get("/")
         .with_header("x-user", "admin")
         .with_header("x_user", "admin")
@@ -62,7 +83,10 @@ fn forged_headers_never_reach_the_upstream() {
         .with_header("accept", "*/*");
     let Answer::Allow(allowed) = rig.check(&request).answer else { panic!("refused") };
     // Nobody is known, so there is no subject: the header is removed, not passed on.
-    assert_eq!(allowed.headers_to_remove, ["x-gatehouse-anything", "x-http-method-override", "x-original-url", "x-user", "x_user"]);
+    assert_eq!(
+        allowed.headers_to_remove,
+        ["x-gatehouse-anything", "x-http-method-override", "x-original-url", "x-user", "x_user"]
+    );
     assert_eq!(value(&allowed.headers, "x-host"), Some("a.test"), "overwritten");
     assert_eq!(value(&allowed.headers, "x-user"), None);
 }
@@ -129,14 +153,18 @@ fn a_missing_key_is_never_a_shared_bucket() {
     assert_eq!(address.outcome(&get("/")), "allow");
     assert_eq!(address.outcome(&get("/")), "rate_limited");
     assert_eq!(address.outcome(&OwnedRequest { source_address: String::new(), ..get("/") }), "limit_key_missing");
-    let tier = with(json!({ "limit": { "tier": "{principal.tier}", "per": "client_address" } }), json!({ "ratelimit": { "tiers": { "free": ["1/minute"] } } }));
+    let tier = with(
+        json!({ "limit": { "tier": "{principal.tier}", "per": "client_address" } }),
+        json!({ "ratelimit": { "tiers": { "free": ["1/minute"] } } }),
+    );
     assert_eq!(tier.outcome(&get("/")), "limit_key_missing");
 }
 
 #[test]
 fn a_lost_store_is_an_error_unless_the_route_says_otherwise() {
     for (on_error, want) in [("deny", "limit_store_lost"), ("allow", "allow")] {
-        let mut rig = open(json!({ "on_error": on_error, "limit": { "rates": ["1/minute"], "per": "client_address" } }));
+        let mut rig =
+            open(json!({ "on_error": on_error, "limit": { "rates": ["1/minute"], "per": "client_address" } }));
         rig.services.store = Arc::new(LostStore);
         assert_eq!(rig.outcome(&get("/")), want);
         let checked = rig.check(&get("/"));
@@ -147,9 +175,14 @@ fn a_lost_store_is_an_error_unless_the_route_says_otherwise() {
 
 #[test]
 fn the_shield_refuses_what_is_too_much() {
-    let rig = open(json!({ "shield": { "max_headers": 3, "max_header_bytes": "64B", "max_body": "10B", "methods": ["GET", "POST"], "hosts": ["*.test"] } }));
+    let rig = open(
+        json!({ "shield": { "max_headers": 3, "max_header_bytes": "64B", "max_body": "10B", "methods": ["GET", "POST"], "hosts": ["*.test"] } }),
+    );
     assert_eq!(rig.outcome(&get("/")), "allow");
-    assert_eq!(rig.outcome(&get("/").with_header("a", "1").with_header("b", "2").with_header("c", "3").with_header("d", "4")), "headers_too_large");
+    assert_eq!(
+        rig.outcome(&get("/").with_header("a", "1").with_header("b", "2").with_header("c", "3").with_header("d", "4")),
+        "headers_too_large"
+    );
     assert_eq!(rig.outcome(&get("/").with_header("a", &"x".repeat(64))), "headers_too_large");
     assert_eq!(rig.outcome(&get("/").with_header("content-length", "11")), "body_too_large");
     assert_eq!(rig.outcome(&OwnedRequest { body: "x".repeat(11), ..get("/") }), "body_too_large");
@@ -161,11 +194,25 @@ fn the_shield_refuses_what_is_too_much() {
 
 #[test]
 fn a_preflight_passes_only_where_the_route_says_so() {
-    let preflight = |rig: &Rig| rig.outcome(&get("/").with_method("OPTIONS").with_header("origin", "https://b.test").with_header("access-control-request-method", "PUT"));
+    let preflight = |rig: &Rig| {
+        rig.outcome(
+            &get("/")
+                .with_method("OPTIONS")
+                .with_header("origin", "https://b.test")
+                .with_header("access-control-request-method", "PUT"),
+        )
+    };
     let put = json!({ "path": "/", "methods": ["PUT"] });
     assert_eq!(preflight(&open(json!({ "match": put, "preflight": "pass" }))), "allow");
-    assert_eq!(preflight(&open(json!({ "match": put }))), "credential_missing", "anonymous is no credential for a preflight");
-    assert_eq!(preflight(&open(json!({ "match": { "path": "/", "methods": ["GET"] }, "preflight": "pass" }))), "no_route");
+    assert_eq!(
+        preflight(&open(json!({ "match": put }))),
+        "credential_missing",
+        "anonymous is no credential for a preflight"
+    );
+    assert_eq!(
+        preflight(&open(json!({ "match": { "path": "/", "methods": ["GET"] }, "preflight": "pass" }))),
+        "no_route"
+    );
 }
 
 #[test]
@@ -200,7 +247,10 @@ fn roles_and_scopes_need_somebody() {
         let rig = open(json!({ "authorize": authorize }));
         let denied = rig.check(&get("/"));
         assert_eq!(refusal(&denied).status, 403);
-        assert_eq!(value(&refusal(&denied).headers, "www-authenticate"), Some("Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"a\""));
+        assert_eq!(
+            value(&refusal(&denied).headers, "www-authenticate"),
+            Some("Bearer realm=\"api\", error=\"insufficient_scope\", scope=\"a\"")
+        );
     }
     assert_eq!(open(json!({ "authorize": { "any_role": ["r"] } })).outcome(&get("/")), "role_missing");
     assert_eq!(open(json!({ "authorize": { "roles": ["r"] } })).outcome(&get("/")), "role_missing");
@@ -238,6 +288,10 @@ fn mistakes_are_found_together() {
 #[test]
 fn routes_that_could_be_confused_are_refused() {
     let route = json!({ "match": { "path": "/a/{x}" }, "authenticate": ["anonymous"] });
-    let problems = build(&json!([{ "name": "api", "hosts": ["a.test"], "routes": [route, route] }]), &json!({})).err().unwrap();
-    assert!(problems[0].contains("apis[0].routes[1].match: could match the same requests to `a.test` as apis[0].routes[0]"), "{problems:?}");
+    let problems =
+        build(&json!([{ "name": "api", "hosts": ["a.test"], "routes": [route, route] }]), &json!({})).err().unwrap();
+    assert!(
+        problems[0].contains("apis[0].routes[1].match: could match the same requests to `a.test` as apis[0].routes[0]"),
+        "{problems:?}"
+    );
 }

@@ -59,13 +59,20 @@ pub(super) fn build(apis: &Value, rest: &Value) -> Result<Rig, Vec<String>> {
         policy: PolicyConfig::default().compile(&root, &mut problems, &[]).unwrap(),
         limits: ratelimit.compile(&root, &mut problems).unwrap(),
     };
-    let config = PipelineConfig { client_address: &client_address, tenants: &tenants, roles: &roles, shield: &shield, apis: &apis };
+    let config = PipelineConfig {
+        client_address: &client_address,
+        tenants: &tenants,
+        roles: &roles,
+        shield: &shield,
+        apis: &apis,
+    };
     let snapshot = crate::compile(&config, parts, &mut problems);
     let Some(snapshot) = snapshot else {
         return Err(problems.iter().map(|p| format!("{}: {}", p.path, p.message)).collect());
     };
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
-    let services = Services { store: Arc::new(MemoryStore::new(10_000)), metrics: Metrics::new(), clock: Arc::clone(&clock) as _ };
+    let services =
+        Services { store: Arc::new(MemoryStore::new(10_000)), metrics: Metrics::new(), clock: Arc::clone(&clock) as _ };
     Ok(Rig { snapshot, services, clock, runtime })
 }
 
