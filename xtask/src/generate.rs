@@ -12,7 +12,7 @@ const PAGES: [(&str, &str); 4] = [
     ("configuration.md", "reference"),
     ("config.yaml", "default-document"),
     ("metrics.md", "metrics-catalogue"),
-    ("gatehouse.schema.json", "schema"),
+    ("config.schema.json", "schema"),
 ];
 
 /// `cargo xtask gen`

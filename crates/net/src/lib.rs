@@ -79,7 +79,8 @@ impl Client {
     /// # Errors
     /// [`BuildError`].
     pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
-        crypto::install_default_provider();
+        // The provider of the process; the only failure is that it is there already.
+        let _already_there = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .no_proxy()
             .redirect(Policy::none())

@@ -19,7 +19,10 @@ pub(crate) struct Package {
     pub(crate) folder: String,
     pub(crate) manifest: String,
     pub(crate) has_build_script: bool,
+    /// Everything it names, for its tests too.
     pub(crate) dependencies: Vec<String>,
+    /// Without those that only its tests use.
+    pub(crate) shipped: Vec<String>,
 }
 
 /// `cargo xtask check-arch`
@@ -51,11 +54,14 @@ fn package(package: &Value) -> anyhow::Result<Package> {
     let path = text(package, "manifest_path");
     let list = |key: &str| package.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
     let folder = Path::new(&path).parent().and_then(Path::file_name).unwrap_or_default();
+    let dependencies = list("dependencies");
+    let shipped = |dependency: &&Value| text(dependency, "kind") != "dev";
     Ok(Package {
         name: text(package, "name"),
         folder: folder.to_string_lossy().into_owned(),
         manifest: std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?,
         has_build_script: list("targets").iter().any(|target| target.to_string().contains("custom-build")),
-        dependencies: list("dependencies").iter().map(|dependency| text(dependency, "name")).collect(),
+        shipped: dependencies.iter().filter(shipped).map(|dependency| text(dependency, "name")).collect(),
+        dependencies: dependencies.iter().map(|dependency| text(dependency, "name")).collect(),
     })
 }

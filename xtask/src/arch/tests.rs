@@ -10,6 +10,7 @@ fn package(name: &str, dependencies: &[&str]) -> Package {
         manifest: "[package]\n[lints]\nworkspace = true\n".into(),
         has_build_script: false,
         dependencies: dependencies.iter().map(ToString::to_string).collect(),
+        shipped: dependencies.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -48,6 +49,17 @@ fn heavy_dependencies_have_one_owner() {
     assert!(text.contains("authn: depends on tonic-prost; only `gateway` knows tonic"), "{text}");
     assert!(text.contains("authn: depends on aws-lc-rs; only `crypto` calls crypto primitives"), "{text}");
     assert!(text.contains("authn: depends on reqwest; everything that fetches uses `net`"), "{text}");
+}
+
+#[test]
+fn tests_may_use_what_the_crate_may_not() {
+    let mut authn = package("authn", &["jsonwebtoken"]);
+    assert_eq!(
+        found(std::slice::from_ref(&authn)),
+        "authn: depends on jsonwebtoken; only `crypto` calls crypto primitives"
+    );
+    authn.shipped.clear();
+    assert_eq!(found(&[authn]), "");
 }
 
 #[test]

@@ -98,8 +98,8 @@ fn builder() -> http2::Builder<LocalExecutor> {
         .initial_stream_window_size(256 << 10)
         .initial_connection_window_size(4 << 20)
         .max_send_buf_size(1 << 20)
-        .max_pending_accept_reset_streams(64)
-        .max_local_error_reset_streams(256)
+        .max_pending_accept_reset_streams(16_384)
+        .max_local_error_reset_streams(4_096)
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     builder
