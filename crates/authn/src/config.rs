@@ -2,15 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use ::config::{Path, Period, Problems, SecretConfig, Size};
-use crypto::jose::{Algorithm, Family, Jwk};
+use ::config::{Period, SecretConfig, Size};
+use crypto::jose::Algorithm;
+use net::Plaintext;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use crate::authenticate::{Authenticator, Issuer};
-use crate::keys::{KeyRing, KeySource};
 
 /// Whose tokens are accepted, and how they are verified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -37,19 +34,21 @@ impl Default for AuthnConfig {
     }
 }
 
-/// How many failed verifications one client address may cause before signatures are no longer checked for it.
+/// How many failed verifications there may be before signatures are no longer checked. Tokens that were verified before still pass.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct FailureBudgetConfig {
-    /// Failures per period.
+    /// Failures of one client address per period; IPv6 addresses count by their /64.
     pub failures: u32,
+    /// Failures of all addresses together per period; never less than `failures`.
+    pub total: u32,
     /// The period.
     pub per: Period,
 }
 
 impl Default for FailureBudgetConfig {
     fn default() -> Self {
-        Self { failures: 100, per: Period::secs(60) }
+        Self { failures: 100, total: 60_000, per: Period::secs(60) }
     }
 }
 
@@ -61,10 +60,14 @@ pub struct IssuerConfig {
     pub issuer: String,
     /// A token names at least one of these in `aud`.
     pub audiences: Vec<String>,
-    /// Accepted algorithms; HS* only when named here, together with `secret`.
+    /// `any` accepts every audience, and none: tokens that the issuer made for others pass too.
+    pub audience: AudienceRule,
+    /// Accepted algorithms: RS256/384/512, PS256/384/512, ES256, ES384, EdDSA; HS256/384/512 only when named here, together with `secret`.
     pub algorithms: Vec<Algorithm>,
     /// Where the public keys are.
     pub jwks: Option<JwksConfig>,
+    /// `accept` fetches keys over clear text from another machine; whoever is on the way can then make tokens.
+    pub jwks_plaintext: Plaintext,
     /// The shared secret of HS256, HS384 and HS512.
     pub secret: Option<SecretConfig>,
     /// Where a request carries the token.
@@ -92,8 +95,10 @@ impl Default for IssuerConfig {
         Self {
             issuer: String::new(),
             audiences: Vec::new(),
+            audience: AudienceRule::Listed,
             algorithms: vec![Algorithm::RS256, Algorithm::ES256],
             jwks: None,
+            jwks_plaintext: Plaintext::Refuse,
             secret: None,
             token: TokenFrom::Authorization,
             claims: ClaimsConfig::default(),
@@ -108,11 +113,22 @@ impl Default for IssuerConfig {
     }
 }
 
+/// Whose tokens an issuer's are (RFC 7519 §4.1.3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceRule {
+    /// Those of `audiences`.
+    #[default]
+    Listed,
+    /// Anybody's.
+    Any,
+}
+
 /// Where public keys are (RFC 7517).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JwksConfig {
-    /// An address; https, or http on this machine.
+    /// An address; https, or http on this machine. Other clear text only with `jwks_plaintext: accept`.
     Url(String),
     /// A file; read again when it changes.
     File(PathBuf),
@@ -198,101 +214,5 @@ impl AuthnConfig {
             _ => None,
         });
         secrets.collect()
-    }
-
-    /// Compiles the section. Keys are taken from the ring, which fetches what it does not have. All problems are collected.
-    pub fn compile(&self, at: &Path, problems: &mut Problems, keys: &KeyRing) -> Option<Authenticator> {
-        let mut fine = true;
-        if self.failures.failures == 0 || self.failures.per.0.is_zero() {
-            problems.error(&at.key("failures"), "at least one failure, in a period that is not zero");
-            fine = false;
-        }
-        let mut issuers = BTreeMap::new();
-        for (name, config) in &self.issuers {
-            match config.compile(name, &at.key("issuers").key(name), problems, keys) {
-                Some(issuer) => {
-                    issuers.insert(name.clone(), Arc::new(issuer));
-                }
-                None => fine = false,
-            }
-        }
-        fine.then(|| Authenticator::new(issuers, keys, self.token_cache, self.failures.clone()))
-    }
-}
-
-impl IssuerConfig {
-    fn compile(&self, name: &str, at: &Path, problems: &mut Problems, keys: &KeyRing) -> Option<Issuer> {
-        let before = problems.len();
-        self.check(at, problems);
-        let secret = self.secret.as_ref().and_then(|secret| match secret.load() {
-            Ok(bytes) if bytes.expose().len() < 32 => {
-                problems.error(&at.key("secret"), "a secret has at least 32 bytes (RFC 7518 §3.2)");
-                None
-            }
-            Ok(bytes) => Some(Arc::new(Jwk::secret(bytes.expose()))),
-            Err(error) => {
-                problems.error(&at.key("secret"), error.to_string());
-                None
-            }
-        });
-        if problems.len() > before {
-            return None;
-        }
-        let source = match (&self.jwks, secret) {
-            (Some(JwksConfig::Url(url)), _) => KeySource::Url(url.clone()),
-            (Some(JwksConfig::File(path)), _) => KeySource::File(path.clone()),
-            (None, Some(secret)) => KeySource::Fixed(secret),
-            (None, None) => return None,
-        };
-        let cell = keys.cell(name, source, self).map_err(|message| problems.error(&at.key("jwks"), message)).ok()?;
-        Some(Issuer { name: name.into(), config: self.clone(), cell, fingerprint: self.fingerprint(name) })
-    }
-
-    fn check(&self, at: &Path, problems: &mut Problems) {
-        if self.issuer.is_empty() {
-            problems.error(&at.key("issuer"), "missing: the `iss` of the tokens");
-        }
-        if self.audiences.is_empty() {
-            problems.error(&at.key("audiences"), "missing: at least one value that `aud` has to name");
-        }
-        if self.algorithms.is_empty() {
-            problems.error(&at.key("algorithms"), "at least one algorithm");
-        }
-        let shared = self.algorithms.iter().filter(|a| a.family() == Family::Secret).count();
-        match (&self.jwks, &self.secret) {
-            (None, None) => problems.error(&at.key("jwks"), "missing: write { url: … } or { file: … }"),
-            (Some(_), Some(_)) => problems.error(&at.key("secret"), "write `jwks` or `secret`, not both"),
-            (Some(_), None) if shared > 0 => {
-                problems.error(&at.key("algorithms"), "HS* needs `secret`: public keys can never verify it");
-            }
-            (None, Some(_)) if shared < self.algorithms.len() => {
-                problems.error(&at.key("algorithms"), "with `secret`, only HS256, HS384 and HS512");
-            }
-            _ => {}
-        }
-        if let Some(JwksConfig::Url(url)) = &self.jwks
-            && let Err(error) = net::check_address(url)
-        {
-            problems.error(&at.key("jwks").key("url"), error.to_string());
-        }
-        if self.min_refresh_interval < Period::secs(1) {
-            problems.error(&at.key("min_refresh_interval"), "at least 1s");
-        }
-        if self.leeway > Period::secs(300) {
-            problems.error(&at.key("leeway"), "at most 5m");
-        }
-        if self.refresh < Period::secs(1) || self.max_staleness < self.refresh {
-            problems.error(&at.key("max_staleness"), "`refresh` is at least 1s, and `max_staleness` at least as long");
-        }
-        if self.max_token.0 == 0 || self.max_token.0 > 1024 * 1024 {
-            problems.error(&at.key("max_token"), "between 1B and 1MiB");
-        }
-    }
-
-    /// Tells issuers apart whose tokens mean different things, so that a verified token is never taken for another issuer's or
-    /// for one under another configuration.
-    fn fingerprint(&self, name: &str) -> [u8; 32] {
-        let text = serde_json::to_vec(&(name, self)).unwrap_or_default();
-        crypto::sha256(&text)
     }
 }

@@ -9,7 +9,7 @@ use crate::config::TokenFrom;
 pub(crate) fn token<'a>(from: &TokenFrom, ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
     match from {
         TokenFrom::Authorization => bearer(ctx),
-        TokenFrom::Header(name) => single(ctx, &name.to_ascii_lowercase()),
+        TokenFrom::Header(name) => single(ctx, name),
         TokenFrom::Cookie(name) => cookie(ctx, name),
     }
 }
@@ -23,22 +23,28 @@ fn bearer<'a>(ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
         return Err(malformed("white space where none belongs in the Authorization header"));
     }
     let Some((scheme, token)) = value.split_once(' ') else {
-        return if value.eq_ignore_ascii_case("bearer") {
-            Err(malformed("a bearer credential without a token"))
-        } else {
-            Ok(None)
-        };
+        return if is_bearer(value) { Err(malformed("a bearer credential without a token")) } else { Ok(None) };
     };
     if !scheme.eq_ignore_ascii_case("bearer") {
         // `Basic x,Bearer y` is two headers that Envoy joined.
         let joined = value.split(',').skip(1).any(|part| part.trim_start().to_ascii_lowercase().starts_with("bearer "));
-        return if joined { Err(malformed("more than one Authorization header")) } else { Ok(None) };
+        return if joined || is_bearer(scheme) {
+            Err(malformed("more than one Authorization header"))
+        } else {
+            Ok(None)
+        };
     }
     let token = token.trim_matches(' ');
     if token.is_empty() || token.contains([',', ' ']) {
         return Err(malformed("more than one credential, or none, in the Authorization header"));
     }
     Ok(Some(token))
+}
+
+/// True for `Bearer` and for what was meant to be it (`Bearer:`): a credential that is written wrongly is not none.
+fn is_bearer(text: &str) -> bool {
+    let (word, rest) = text.split_at_checked(6).unwrap_or(("", ""));
+    word.eq_ignore_ascii_case("bearer") && !rest.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
 fn single<'a>(ctx: &RequestContext<'a>, name: &str) -> Result<Option<&'a str>, Denial> {
@@ -48,7 +54,8 @@ fn single<'a>(ctx: &RequestContext<'a>, name: &str) -> Result<Option<&'a str>, D
         return Err(malformed("the header of the credential stands twice"));
     }
     match first.text() {
-        Some("") => Ok(None),
+        // An empty credential is a wrong one, not none: it must not become anonymous.
+        Some("") => Err(malformed("the header of the credential is empty")),
         Some(text) => Ok(Some(text)),
         None => Err(malformed("the credential is not text")),
     }
@@ -60,11 +67,14 @@ fn cookie<'a>(ctx: &RequestContext<'a>, name: &str) -> Result<Option<&'a str>, D
         let text = header.text().ok_or_else(|| malformed("the cookies are not text"))?;
         for pair in text.split(';') {
             let Some((key, value)) = pair.trim().split_once('=') else { continue };
-            if key == name && found.replace(value.trim_matches('"')).is_some() {
+            // RFC 6265 §4.1.1: the quotes are no part of the value.
+            let value = value.strip_prefix('"').and_then(|v| v.strip_suffix('"')).unwrap_or(value);
+            if key == name && found.replace(value).is_some() {
                 return Err(malformed("the cookie of the credential stands twice"));
             }
         }
     }
+    // Signing out empties a cookie: that is no credential.
     Ok(found.filter(|token| !token.is_empty()))
 }
 

@@ -8,14 +8,16 @@ mod authenticate;
 mod budget;
 mod cache;
 mod claims;
+mod compile;
 mod config;
 mod extract;
 mod keys;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use crate::config::{
-    AuthnConfig, ClaimsConfig, FailureBudgetConfig, IssuerConfig, JwksConfig, MethodConfig, TokenFrom,
+    AudienceRule, AuthnConfig, ClaimsConfig, FailureBudgetConfig, IssuerConfig, JwksConfig, MethodConfig, TokenFrom,
 };
 pub use authenticate::{Authenticator, Method};
 pub use keys::{KeyObserver, KeyRing, KeyStatus};

@@ -373,7 +373,7 @@ async fn keys_are_kept_while_the_server_talks_nonsense_and_rotate_when_it_recove
         assert_eq!(rig.reason(&next.sign(&claims())).await, Reason::KeyUnknown);
         assert!(rig.ring.status()[0].last_error.is_some());
         assert!(rig.token(&key.sign(&but("jti", json!(1)))).await.is_ok(), "the last good keys are kept");
-        rig.ring.shared().budget.resize(1000, Duration::from_secs(60));
+        rig.ring.shared().budget.resize(1000, 1000, Duration::from_secs(60));
     }
     *answer.lock().unwrap() = set(&[&next]);
     tokio::time::sleep(Duration::from_millis(1_100)).await;

@@ -2,7 +2,7 @@
 
 pub mod jose;
 
-use aws_lc_rs::digest;
+use aws_lc_rs::{digest, hmac, rand};
 
 /// Makes aws-lc-rs the TLS provider of the process. Calling it again changes nothing.
 pub fn install_default_provider() {
@@ -19,7 +19,58 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     out
 }
 
+/// HMAC-SHA-256 (RFC 2104).
+pub fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);
+    let mut out = [0; 32];
+    for (to, from) in out.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    out
+}
+
+/// Why there is no randomness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system's source of randomness failed")]
+pub struct NoRandomness;
+
+/// Fills `out` with random bytes that nobody can guess.
+///
+/// # Errors
+/// [`NoRandomness`]; `out` must not be used then.
+pub fn random_bytes(out: &mut [u8]) -> Result<(), NoRandomness> {
+    rand::fill(out).map_err(|_unspecified| NoRandomness)
+}
+
 /// Compares in constant time; lengths may be told apart.
 pub fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|b| format!("{b:02x}")).collect()
+    }
+
+    #[test]
+    fn digests_are_those_of_the_standards() {
+        // FIPS 180-4, example B.1.
+        assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        // RFC 4231 §4.3.
+        let tag = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+        assert_eq!(hex(&mac(b"Jefe", b"what do ya want for nothing?")), tag);
+    }
+
+    #[test]
+    fn comparison_and_randomness() {
+        assert!(constant_time_eq(b"abc", b"abc"));
+        assert!(!constant_time_eq(b"abc", b"abd") && !constant_time_eq(b"abc", b"ab"));
+        let (mut a, mut b) = ([0; 32], [0; 32]);
+        random_bytes(&mut a).unwrap();
+        random_bytes(&mut b).unwrap();
+        assert_ne!(a, b);
+    }
 }

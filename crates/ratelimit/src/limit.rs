@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use crate::config::AlgorithmConfig;
 use crate::rate::Rate;
@@ -23,11 +23,7 @@ impl Limit {
     /// only: how many requests may come at once, by default as many as the rate has.
     pub fn new(scope: &str, rate: Rate, algorithm: AlgorithmConfig, burst: Option<u64>) -> Self {
         let burst = burst.filter(|b| *b > 0).unwrap_or(rate.requests);
-        let half = |seed| {
-            let mut hasher = FixedState::with_seed(seed).build_hasher();
-            (scope, rate, algorithm, burst).hash(&mut hasher);
-            hasher.finish()
-        };
+        let half = |seed| FixedState::with_seed(seed).hash_one((scope, rate, algorithm, burst));
         Self { id: [half(1), half(2)], name: scope.to_owned(), rate, burst, algorithm }
     }
 

@@ -32,7 +32,7 @@ impl FromStr for Rate {
         let named = UNITS.iter().find(|(name, _)| *name == period).map(|(_, secs)| Duration::from_secs(*secs));
         let period = match named {
             Some(period) => period,
-            None => period.parse::<::config::Period>().map_err(|_| bad())?.0,
+            None => period.parse::<::config::Period>().map_err(|_unreadable| bad())?.0,
         };
         let in_range = (Duration::from_millis(1)..=Duration::from_secs(400 * 86_400)).contains(&period);
         if requests == 0 || requests > u64::from(u32::MAX) || !in_range {

@@ -41,7 +41,7 @@ pub enum HeaderFault {
     /// The header is no JSON object, or a name stands twice in it.
     #[error("the token's header is malformed")]
     Malformed,
-    /// `alg` is missing, `none` or unknown.
+    /// `alg` is missing, `none` or unknown (RFC 8725 §3.1, §3.2).
     #[error("the token's algorithm is not accepted")]
     Algorithm,
     /// `crit` names what we don't understand, which is anything (RFC 7515 §4.1.11).
@@ -49,7 +49,8 @@ pub enum HeaderFault {
     Critical,
 }
 
-const MAX_HEADER: usize = 4096;
+/// The longest header, encoded: room for any certificate chain that we ignore would be wasted.
+const MAX_HEADER: usize = 8192;
 
 /// Splits a token into its parts.
 ///
@@ -79,7 +80,7 @@ impl Jws<'_> {
         if self.header.len() > MAX_HEADER {
             return Err(HeaderFault::Malformed);
         }
-        let json = URL_SAFE_NO_PAD.decode(self.header).map_err(|_| HeaderFault::Malformed)?;
+        let json = URL_SAFE_NO_PAD.decode(self.header).map_err(|_undecodable| HeaderFault::Malformed)?;
         let map = unique_object(&json).ok_or(HeaderFault::Malformed)?;
         if map.contains_key("crit") || map.contains_key("b64") {
             return Err(HeaderFault::Critical);

@@ -3,20 +3,21 @@
 use std::fmt;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
 use super::algorithm::{Algorithm, Family};
 use super::json::unique_object;
+use super::material;
 
 /// The largest key set, in bytes.
-const MAX_BYTES: usize = 1024 * 1024;
+pub const MAX_JWKS_BYTES: usize = 1024 * 1024;
 /// The most keys in a set.
 const MAX_KEYS: usize = 100;
+/// Members that only private and shared keys have (RFC 7518 §6).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// A public key that verifies signatures.
+/// A public key, or a shared secret, that verifies signatures.
 pub struct Jwk {
     /// `kid`.
     pub kid: Option<String>,
@@ -47,7 +48,7 @@ impl Jwk {
         }
     }
 
-    /// True when the key may be used with the algorithm.
+    /// True when the key may be used with the algorithm: its type, its curve and its own `alg` have to fit.
     pub fn fits(&self, algorithm: Algorithm) -> bool {
         self.family == algorithm.family() && self.algorithm.is_none_or(|own| own == algorithm)
     }
@@ -63,7 +64,7 @@ impl Jwk {
 /// A key set: the keys that can be used, and why others cannot.
 #[derive(Debug, Default)]
 pub struct Jwks {
-    /// Usable keys.
+    /// Usable keys; none when the issuer publishes an empty list.
     pub keys: Vec<Arc<Jwk>>,
     /// Why a key of the set is left out.
     pub skipped: Vec<String>,
@@ -75,7 +76,7 @@ pub enum JwksError {
     /// Larger than 1 MiB, or more than 100 keys.
     #[error("the key set is too large")]
     TooLarge,
-    /// Not a JSON object with a list `keys`.
+    /// Not a JSON object with a list `keys`, or a name stands twice in it.
     #[error("not a JSON key set")]
     Malformed,
     /// There are keys, and none of them can be used.
@@ -83,12 +84,12 @@ pub enum JwksError {
     Empty(String),
 }
 
-/// Reads a key set.
+/// Reads a key set. Keys that cannot be used are left out and named (RFC 7517 §5).
 ///
 /// # Errors
-/// [`JwksError`] when there is no usable key in it.
+/// [`JwksError`] when it is no key set, too large, or when there are keys and none of them can be used.
 pub fn parse_jwks(json: &[u8]) -> Result<Jwks, JwksError> {
-    if json.len() > MAX_BYTES {
+    if json.len() > MAX_JWKS_BYTES {
         return Err(JwksError::TooLarge);
     }
     let set = unique_object(json).ok_or(JwksError::Malformed)?;
@@ -98,7 +99,7 @@ pub fn parse_jwks(json: &[u8]) -> Result<Jwks, JwksError> {
     }
     let mut jwks = Jwks::default();
     for (i, key) in list.iter().enumerate() {
-        match key.as_object().ok_or("not an object").and_then(usable) {
+        match key.as_object().ok_or("it is no object").and_then(usable) {
             Ok(key) => jwks.keys.push(Arc::new(key)),
             Err(why) => jwks.skipped.push(format!("key {i}: {why}")),
         }
@@ -111,66 +112,43 @@ pub fn parse_jwks(json: &[u8]) -> Result<Jwks, JwksError> {
 }
 
 fn usable(map: &Map<String, Value>) -> Result<Jwk, &'static str> {
-    let text = |name: &str| map.get(name).and_then(Value::as_str);
-    if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|name| map.contains_key(*name)) {
-        return Err("it is not a public key");
+    if PRIVATE.iter().any(|name| map.contains_key(*name)) {
+        return Err("it is not a public key: whoever reads this set could sign");
     }
-    if text("use").is_some_and(|purpose| purpose != "sig") {
+    if text(map, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Err("it is not for signatures");
     }
-    let operations = map.get("key_ops").and_then(Value::as_array);
-    if operations.is_some_and(|ops| !ops.iter().any(|op| op == "verify")) {
-        return Err("it is not for verifying");
+    match map.get("key_ops") {
+        None => {}
+        Some(Value::Array(operations)) if operations.iter().any(|op| op == "verify") => {}
+        Some(_) => return Err("it is not for verifying"),
     }
-    let algorithm = match text("alg") {
+    let algorithm = match text(map, "alg")? {
         None => None,
-        Some(name) => Some(Algorithm::parse(name).ok_or("its algorithm is unknown")?),
+        Some(name) => Some(Algorithm::parse(name).ok_or("its algorithm is not accepted")?),
     };
-    let field = |name: &str| text(name).ok_or("a part is missing");
-    let (family, made, material) = match text("kty") {
-        Some("RSA") => {
-            let (n, e) = (field("n")?, field("e")?);
-            let bits = significant_bits(n).ok_or("its modulus is no base64url")?;
-            if !(2048..=8192).contains(&bits) {
-                return Err("its modulus has less than 2048 or more than 8192 bits");
-            }
-            (Family::Rsa, DecodingKey::from_rsa_components(n, e), format!("RSA.{n}.{e}"))
-        }
-        Some("EC") => {
-            let (crv, x, y) = (field("crv")?, field("x")?, field("y")?);
-            let family = match crv {
-                "P-256" => Family::P256,
-                "P-384" => Family::P384,
-                _ => return Err("its curve is not accepted"),
-            };
-            (family, DecodingKey::from_ec_components(x, y), format!("EC.{crv}.{x}.{y}"))
-        }
-        Some("OKP") => {
-            let x = field("x")?;
-            if text("crv") != Some("Ed25519") {
-                return Err("its curve is not accepted");
-            }
-            (Family::Ed25519, DecodingKey::from_ed_components(x), format!("OKP.{x}"))
-        }
-        _ => return Err("its type is not accepted"),
-    };
-    let key = made.map_err(|_unreadable| "its parts cannot be read")?;
+    let (family, key, fingerprint) = public_key(map)?;
     if algorithm.is_some_and(|a| a.family() != family) {
         return Err("its algorithm does not fit its type");
     }
-    Ok(Jwk {
-        kid: text("kid").map(str::to_owned),
-        algorithm,
-        family,
-        fingerprint: crate::sha256(material.as_bytes()),
-        key,
-    })
+    Ok(Jwk { kid: text(map, "kid")?.map(str::to_owned), algorithm, family, fingerprint, key })
 }
 
-/// Bits of a big-endian number in base64url, leading zeros not counted.
-fn significant_bits(number: &str) -> Option<usize> {
-    let bytes = URL_SAFE_NO_PAD.decode(number).ok()?;
-    let zeros = bytes.iter().take_while(|b| **b == 0).count();
-    let first = bytes.get(zeros)?;
-    Some((bytes.len() - zeros) * 8 - usize::try_from(first.leading_zeros()).unwrap_or(0))
+fn public_key(map: &Map<String, Value>) -> Result<(Family, DecodingKey, [u8; 32]), &'static str> {
+    let field = |name: &str| text(map, name)?.ok_or("a part is missing");
+    match field("kty")? {
+        "RSA" => material::rsa(field("n")?, field("e")?),
+        "EC" => material::ec(field("crv")?, field("x")?, field("y")?),
+        "OKP" => material::ed25519(field("crv")?, field("x")?),
+        _ => Err("its type is not accepted"),
+    }
+}
+
+/// A member that is text when it is there at all.
+fn text<'m>(map: &'m Map<String, Value>, name: &str) -> Result<Option<&'m str>, &'static str> {
+    match map.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err("a part is no text"),
+    }
 }

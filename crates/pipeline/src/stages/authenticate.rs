@@ -20,10 +20,12 @@ pub(crate) async fn authenticate(
     }
     journey.in_time()?;
     let asked = snapshot.authenticator.authenticate(&route.methods, &journey.ctx, &mut journey.trace).await;
-    let identity = asked.inspect_err(|denial| match denial.reason {
-        Reason::SignatureInvalid => services.metrics.security_event(SecurityEvent::SignatureFailed),
-        Reason::FailureBudgetSpent => services.metrics.security_event(SecurityEvent::BudgetSpent),
-        _ => {}
+    let identity = asked.inspect_err(|denial| {
+        if denial.reason == Reason::SignatureInvalid {
+            services.metrics.security_event(SecurityEvent::SignatureFailed);
+        } else if denial.reason == Reason::FailureBudgetSpent {
+            services.metrics.security_event(SecurityEvent::BudgetSpent);
+        }
     })?;
     // A preflight must not reach a policy as somebody anonymous.
     if journey.preflight && matches!(identity, Identity::Anonymous) {

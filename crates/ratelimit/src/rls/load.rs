@@ -151,10 +151,10 @@ fn check_keys(map: &Map<String, Value>, depth: usize) -> Result<(), String> {
                 for item in items {
                     match item {
                         Value::Object(map) => check_keys(map, depth + 1)?,
-                        other => {
+                        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
                             return Err(format!(
                                 "config error, yaml file contains list of type other than map: {}",
-                                plain(other)
+                                plain(item)
                             ));
                         }
                     }
@@ -182,7 +182,7 @@ fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

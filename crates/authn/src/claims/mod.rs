@@ -6,7 +6,7 @@ use model::{Assurance, CredentialKind, Denial, Principal, PrincipalKind, Reason,
 use serde_json::{Map, Value};
 
 use crate::authenticate::invalid;
-use crate::config::IssuerConfig;
+use crate::config::{AudienceRule, IssuerConfig};
 
 /// Claims of one token.
 pub(crate) type Claims = Map<String, Value>;
@@ -55,13 +55,18 @@ fn seconds(value: &Value) -> Option<i64> {
     Some(number as i64)
 }
 
-/// `aud` names one of ours (RFC 7519 §4.1.3); missing is refused.
+/// `aud` is text or a list of texts, and names one of ours (RFC 7519 §4.1.3); missing is refused unless anybody's tokens pass.
 pub(crate) fn check_audience(claims: &Claims, config: &IssuerConfig) -> Result<(), Denial> {
-    let ours = |value: &Value| value.as_str().is_some_and(|aud| config.audiences.iter().any(|own| own == aud));
-    let named = match claims.get("aud") {
-        Some(Value::Array(list)) => list.iter().any(ours),
-        Some(value) => ours(value),
-        None => false,
+    let ours = |aud: &str| config.audiences.iter().any(|own| own == aud);
+    let named = match (claims.get("aud"), config.audience) {
+        (None, rule) => rule == AudienceRule::Any,
+        (Some(Value::String(aud)), rule) => rule == AudienceRule::Any || ours(aud),
+        (Some(Value::Array(list)), rule) => {
+            // Every element counts: what is no text would be read in another way by somebody else.
+            let texts: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            texts.is_some_and(|texts| rule == AudienceRule::Any || texts.into_iter().any(ours))
+        }
+        (Some(_), _) => false,
     };
     if named { Ok(()) } else { Err(invalid(Reason::AudienceRefused, "`aud` is missing or names somebody else")) }
 }
@@ -116,17 +121,19 @@ fn optional(path: Option<&String>, claims: &Claims) -> Result<Option<Arc<str>>, 
     path.map_or(Ok(None), |path| text(claims, path))
 }
 
-/// The value at a dotted path; a claim whose own name has dots (`https://x.test/roles`) is found first.
+/// The value at a dotted path. Names may have dots themselves (`https://x.test/roles`, and `https://x.test/claims` with `roles` in
+/// it), so the longest name that is there is taken first.
 fn at<'c>(claims: &'c Claims, path: &str) -> Option<&'c Value> {
     if let Some(value) = claims.get(path) {
         return Some(value);
     }
-    let mut parts = path.split('.');
-    let mut value = claims.get(parts.next()?)?;
-    for part in parts {
-        value = value.get(part)?;
+    for (dot, _) in path.rmatch_indices('.') {
+        let (name, rest) = (path.get(..dot)?, path.get(dot + 1..)?);
+        if let Some(object) = claims.get(name).and_then(Value::as_object) {
+            return at(object, rest);
+        }
     }
-    Some(value)
+    None
 }
 
 /// Text that is not empty; `None` when absent, refused when it is something else.
@@ -145,7 +152,13 @@ fn list(claims: &Claims, path: &str) -> Result<Vec<Arc<str>>, Denial> {
     match at(claims, path) {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(text.split(' ').filter(|s| !s.is_empty()).map(Arc::from).collect()),
-        Some(Value::Array(items)) => items.iter().map(|i| i.as_str().map(Arc::from).ok_or_else(refused)).collect(),
+        Some(Value::Array(items)) => {
+            let texts: Result<Vec<&str>, Denial> = items.iter().map(|i| i.as_str().ok_or_else(refused)).collect();
+            Ok(texts?.into_iter().filter(|text| !text.is_empty()).map(Arc::from).collect())
+        }
         Some(_) => Err(refused()),
     }
 }
+
+#[cfg(test)]
+mod tests;
