@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -45,9 +46,19 @@ struct Cli {
     first_fresh: u32,
 }
 
+#[expect(clippy::print_stderr, reason = "the end of the program says why it ended")]
+fn main() -> ExitCode {
+    match load(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[expect(clippy::print_stdout, reason = "the report is the output of this program")]
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+fn load(cli: Cli) -> anyhow::Result<()> {
     let plan = LoadPlan::load(&cli.plan)?;
     let target = match (cli.unix, cli.tcp) {
         (Some(path), _) => Target::Unix(path),

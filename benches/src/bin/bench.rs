@@ -1,6 +1,7 @@
 //! `bench`: measures Gatehouse against the no-op server, prints a table and writes `target/bench/latest.json`.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
@@ -43,11 +44,20 @@ struct Cli {
 const AFTER: &str = "Cases: noop_check, empty_route, jwt_scopes, rego_rbac_limit, rego_rbac_limit_decision_cache, \
                      noop_rls, rls_one_descriptor";
 
-fn main() -> anyhow::Result<()> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    match measure(&Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(cli: &Cli) -> anyhow::Result<()> {
     let cases = chosen(&cli.cases)?;
     let folder = tempfile::Builder::new().prefix("gatehouse-bench-").tempdir().context("no temporary folder")?;
-    let bench = prepare(&cli, folder.path(), &cases)?;
+    let bench = prepare(cli, folder.path(), &cases)?;
     let rounds = run(&bench, &cases, if cli.quick { 2 } else { cli.rounds })?;
     let lines = summarize(&rounds);
     print(&markdown(&lines, bench.rate));

@@ -35,6 +35,13 @@ pub struct LoadReport {
     pub stalls: u64,
 }
 
+impl LoadReport {
+    /// True when others used so much of a core that the figures do not count.
+    pub fn is_noisy(&self) -> bool {
+        self.foreign_cpu > MOST_FOREIGN_CPU
+    }
+}
+
 /// Percentiles in µs, from the scheduled time of sending to the answer.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct Latency {
@@ -114,6 +121,8 @@ impl Tally {
     }
 }
 
+/// A round in which others used more of a core than this does not count.
+const MOST_FOREIGN_CPU: f64 = 0.05;
 const STALL: Duration = Duration::from_millis(1);
 
 #[cfg(test)]

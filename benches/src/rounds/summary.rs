@@ -116,7 +116,7 @@ fn usable<'a>(all: &[&'a Sample]) -> Vec<&'a Sample> {
 }
 
 fn is_clean(sample: &Sample) -> bool {
-    sample.saturated.foreign_cpu <= MOST_FOREIGN_CPU && sample.paced.foreign_cpu <= MOST_FOREIGN_CPU
+    !sample.saturated.is_noisy() && !sample.paced.is_noisy()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^53 requests")]
@@ -150,9 +150,6 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let lower = values.get(middle.saturating_sub(1)).copied().unwrap_or(upper);
     if values.len().is_multiple_of(2) { f64::midpoint(lower, upper) } else { upper }
 }
-
-/// A round in which others used more of a core than this does not count.
-const MOST_FOREIGN_CPU: f64 = 0.05;
 
 #[cfg(test)]
 mod tests {

@@ -19,7 +19,7 @@ pub(crate) fn token<'a>(from: &TokenFrom, ctx: &RequestContext<'a>) -> Result<Op
 fn bearer<'a>(ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
     let Some(value) = single(ctx, "authorization")? else { return Ok(None) };
     // A tab or a leading space is no form of RFC 9110 §11.4 that a careful client sends; two readers could disagree about it.
-    if value.contains('\t') || value.starts_with(' ') {
+    if memchr::memchr(b'\t', value.as_bytes()).is_some() || value.starts_with(' ') {
         return Err(malformed("white space where none belongs in the Authorization header"));
     }
     let Some((scheme, token)) = value.split_once(' ') else {
@@ -35,7 +35,7 @@ fn bearer<'a>(ctx: &RequestContext<'a>) -> Result<Option<&'a str>, Denial> {
         };
     }
     let token = token.trim_matches(' ');
-    if token.is_empty() || token.contains([',', ' ']) {
+    if token.is_empty() || memchr::memchr2(b',', b' ', token.as_bytes()).is_some() {
         return Err(malformed("more than one credential, or none, in the Authorization header"));
     }
     Ok(Some(token))

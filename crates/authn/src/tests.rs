@@ -122,7 +122,7 @@ impl Rig {
         let view = request.view();
         let ctx = RequestContext {
             view: &view,
-            headers: view.headers().iter().copied().collect(),
+            headers: view.headers().to_vec(),
             host: "a.test".into(),
             path: "/".into(),
             query: "",

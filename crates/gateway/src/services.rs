@@ -89,7 +89,8 @@ impl<D: Decide> Shared<D> {
         let Some(_in_flight) = self.enter() else { return self.overloaded.clone() };
         let now = Instant::now();
         let deadline = grpc::deadline(request.headers(), now, self.plan.max_deadline, self.plan.deadline_reserve);
-        let work = caught(self.decide_check(offer, request, deadline));
+        // Boxed, because it is large, and hyper and the runtime move what they are given several times.
+        let work = caught(Box::pin(self.decide_check(offer, request, deadline)));
         let outcome = match tokio::time::timeout_at(deadline.into(), work).await {
             Ok(Ok(bytes)) => return bytes,
             Ok(Err(Panicked)) => Reason::Internal,
@@ -137,7 +138,12 @@ impl<D: Decide> Shared<D> {
         let Ok(bytes) = grpc::read_message(request.into_body(), self.plan.max_request).await else {
             return grpc::message(&rls::refuse());
         };
-        let Ok(call) = RlsCall::parse(&bytes) else { return grpc::message(&rls::refuse()) };
+        self.rate_limit_answer(&bytes)
+    }
+
+    /// Apart from the future that reads the request, so that the parsed call does not make it larger.
+    fn rate_limit_answer(&self, bytes: &[u8]) -> Response<Body> {
+        let Ok(call) = RlsCall::parse(bytes) else { return grpc::message(&rls::refuse()) };
         match self.decide.rate_limit(&call) {
             Ok(answer) => grpc::message(&rls::encode(&answer)),
             Err(RlsFault::Invalid(text)) => grpc::status(Code::InvalidArgument, &text),

@@ -5,8 +5,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use smallvec::SmallVec;
-
 use crate::clock::Timestamp;
 use crate::request::{Header, RequestView};
 
@@ -15,7 +13,7 @@ pub struct RequestContext<'a> {
     /// The request as received.
     pub view: &'a dyn RequestView,
     /// The headers that are left after sanitising: what later stages and the upstream may see.
-    pub headers: SmallVec<[Header<'a>; 32]>,
+    pub headers: Vec<Header<'a>>,
     /// Host in lower case, without port and trailing dot.
     pub host: Cow<'a, str>,
     /// The path that is decided on and forwarded, without the query.
@@ -91,7 +89,7 @@ mod tests {
         let view = request.view();
         let context = RequestContext {
             view: &view,
-            headers: view.headers().iter().copied().collect(),
+            headers: view.headers().to_vec(),
             host: "a.test".into(),
             path: "/".into(),
             query: "",

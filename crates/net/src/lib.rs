@@ -111,18 +111,20 @@ impl Client {
         in_time(get.timeout, receive(request, get.max_bytes)).await
     }
 
-    /// Posts a body within `timeout`; the answer's body is not read.
+    /// Posts a body within `timeout`; `plaintext` says whether it may be clear text to another machine. The answer's body is not
+    /// read.
     ///
     /// # Errors
     /// [`FetchError`]; any status but 2xx is one.
     pub async fn post(
         &self,
         address: &str,
+        plaintext: Plaintext,
         content_type: &str,
         body: Bytes,
         timeout: Duration,
     ) -> Result<(), FetchError> {
-        let url = address::parse(address, Plaintext::Refuse)?;
+        let url = address::parse(address, plaintext)?;
         let request = self.0.post(url).header(CONTENT_TYPE, content_type).body(body);
         in_time(timeout, async {
             let answer = request.send().await.map_err(error::exchange)?;

@@ -1,6 +1,6 @@
 //! Routes, tenants and the stages of a request: the part of Gatehouse that decides.
 //!
-//! Start at [`check`]: the request path, top to bottom. The pipeline sees a request through [`model::RequestView`]; it knows
+//! Start at [`check()`]: the request path, top to bottom. The pipeline sees a request through [`model::RequestView`]; it knows
 //! nothing of tonic, protobuf or sockets, so benchmarks, fuzz targets and `explain` use it alone.
 
 mod check;

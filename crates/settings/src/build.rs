@@ -26,7 +26,7 @@ pub struct Built {
 /// Compiles all sections and checks them against each other.
 ///
 /// # Errors
-/// Every problem at once, those of [`load`](crate::load) included.
+/// Every problem at once, those of [`load`](crate::load()) included.
 pub fn build(loaded: &Loaded, keys: &KeyRing, generation: u64) -> Result<Built, Report> {
     let mut problems = Problems::new();
     let compiled = compile(loaded, keys, generation, &mut problems);

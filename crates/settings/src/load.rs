@@ -30,7 +30,7 @@ impl Loaded {
 }
 
 /// Reads a file, or a folder of them. Mistakes in the shape of values are kept, so that
-/// [`build`](crate::build) reports them together with everything else.
+/// [`build`](crate::build()) reports them together with everything else.
 ///
 /// # Errors
 /// The report, when so much is wrong that nothing more can be said.

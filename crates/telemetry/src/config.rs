@@ -1,8 +1,11 @@
 //! The section `telemetry`.
 
 use config::{Path, Problems};
+use net::{Plaintext, check_address};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::chain::error_chain;
 
 /// Logs and spans.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,9 +48,12 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TracesConfig {
-    /// The collector, such as `http://127.0.0.1:4318`.
+    /// The collector, such as `http://127.0.0.1:4318`; spans go to `/v1/traces` below it.
     pub endpoint: String,
-    /// The share of decisions without a sampled parent that get a span, 0 to 1.
+    /// `accept` sends spans over clear text to another machine.
+    #[serde(default)]
+    pub plaintext: Plaintext,
+    /// The share of decisions without `traceparent` that get a span, 0 to 1. With one, its caller has decided.
     #[serde(default)]
     pub sample: f64,
 }
@@ -67,8 +73,14 @@ impl TelemetryConfig {
                 ),
             );
         }
-        if self.traces.is_some() {
-            problems.error(&at.key("traces"), "spans are not exported in this version: take the section out");
+        if let Some(traces) = &self.traces {
+            let at = at.key("traces");
+            if let Err(error) = check_address(&traces.endpoint, traces.plaintext) {
+                problems.error(&at.key("endpoint"), error_chain(&error).to_string());
+            }
+            if !(0.0..=1.0).contains(&traces.sample) {
+                problems.error(&at.key("sample"), "a share is a number from 0 to 1");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The canonical line of a decision. Its fields are a contract: docs/reference/decision-log.md.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use model::{Identity, Reason, Timestamp, Trace};
@@ -88,9 +89,9 @@ const LONGEST: usize = 2048;
 
 impl DecisionRecord<'_> {
     /// The line in JSON, with its line break.
-    pub(crate) fn json(&self) -> String {
-        let mut line = Line(String::with_capacity(768));
-        line.0.push('{');
+    pub(crate) fn json(&self) -> Vec<u8> {
+        let mut line = Line(Vec::with_capacity(1024));
+        line.0.push(b'{');
         line.text("timestamp", &timestamp(self.now));
         line.text("level", if self.outcome == Outcome::Error { "WARN" } else { "INFO" });
         line.text("message", "decision");
@@ -130,7 +131,8 @@ impl DecisionRecord<'_> {
         line.optional("detail", self.detail);
         line.optional("trace.id", self.traceparent.and_then(trace_id));
         line.raw("duration_us", self.trace.elapsed().as_micros());
-        line.0.push_str("}\n");
+        line.stages(self.trace);
+        line.0.extend_from_slice(b"}\n");
         line.0
     }
 
@@ -159,16 +161,16 @@ impl DecisionRecord<'_> {
     }
 }
 
-struct Line(String);
+struct Line(Vec<u8>);
 
 impl Line {
     fn name(&mut self, name: &str) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
+        if !self.0.ends_with(b"{") {
+            self.0.push(b',');
         }
-        self.0.push('"');
-        self.0.push_str(name);
-        self.0.push_str("\":");
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
     }
 
     fn raw(&mut self, name: &str, value: impl std::fmt::Display) {
@@ -178,8 +180,34 @@ impl Line {
 
     fn text(&mut self, name: &str, value: &str) {
         self.name(name);
-        // serde_json escapes quotes and control characters.
-        let _infallible = write!(self.0, "{}", Value::from(cut(value)));
+        let value = cut(value);
+        self.0.push(b'"');
+        if value.bytes().all(|b| matches!(b, b' '..=b'~') && !matches!(b, b'"' | b'\\')) {
+            self.0.extend_from_slice(value.as_bytes());
+            self.0.push(b'"');
+            return;
+        }
+        for character in value.chars() {
+            match character {
+                '"' | '\\' => self.0.extend_from_slice(&[b'\\', character as u8]),
+                // What moves a terminal's cursor or breaks a line, Unicode's own line ends included.
+                _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => {
+                    let _infallible = write!(self.0, "\\u{:04x}", u32::from(character));
+                }
+                _ => self.0.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes()),
+            }
+        }
+        self.0.push(b'"');
+    }
+
+    /// Microseconds by stage.
+    fn stages(&mut self, trace: &Trace) {
+        self.name("stages_us");
+        self.0.push(b'{');
+        for step in &trace.steps {
+            self.raw(step.stage.as_str(), step.elapsed.as_micros());
+        }
+        self.0.push(b'}');
     }
 
     fn optional(&mut self, name: &str, value: Option<&str>) {
@@ -189,7 +217,8 @@ impl Line {
     }
 }
 
-fn cut(text: &str) -> &str {
+/// The text, or as much of it as a field holds.
+pub(crate) fn cut(text: &str) -> &str {
     let end = (0..=LONGEST.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0);
     text.get(..end).unwrap_or_default()
 }
@@ -259,15 +288,17 @@ mod tests {
             now: Timestamp::from_secs(1_700_000_000),
         };
         assert!(!record.plain().trim_end().contains('\n'), "{}", record.plain());
-        let json = record.json();
-        assert_eq!(json.matches('\n').count(), 1);
+        let json = String::from_utf8(record.json()).unwrap();
+        assert_eq!(json.chars().filter(|c| c.is_control()).count(), 1, "{json:?}");
         serde_json::from_str(&json).unwrap()
     }
 
     #[test]
     fn the_line_is_one_json_object_whatever_stands_in_it() {
-        let line = line("/a\"b\\\u{1}\n");
-        assert_eq!(line["url.path"], "/a\"b\\\u{1}\n");
+        let hostile = "/a\"b\\\u{1}\n\u{7f}\u{9b}\u{2028}é";
+        let line = line(hostile);
+        assert_eq!(line["url.path"], hostile);
+        assert!(line["stages_us"]["route"].is_u64());
         assert_eq!(line["principal.id"], "ali\"ce\n");
         assert_eq!(line["reason"], "no_route");
         assert_eq!(line["generation"], 7);

@@ -1,7 +1,8 @@
 //! Logs, metrics and the health registry.
 //!
 //! A decision is recorded once: counters and histograms that are plain atomics, and one canonical log line that a writer
-//! thread puts out. Nothing here can hold up a request: when the writer is behind, lines are dropped and counted.
+//! thread puts out, and, where the configuration asks for them, spans. Nothing here can hold up a request: when the writer is
+//! behind, lines are dropped and counted.
 
 mod chain;
 mod config;
@@ -9,6 +10,7 @@ mod decision;
 mod health;
 mod metrics;
 mod output;
+mod spans;
 
 pub use chain::error_chain;
 pub use config::{LogFormat, LogOutputConfig, TelemetryConfig, TracesConfig};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -11,9 +11,12 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 
 use crate::config::{LogFormat, TelemetryConfig};
+use crate::spans;
 
 /// Lines that wait for the writer at most.
 const QUEUE: usize = 8192;
+/// How long lines gather before they are written together.
+const GATHER: Duration = Duration::from_millis(5);
 
 static QUEUED: OnceLock<(SyncSender<Message>, LogFormat, bool)> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -32,23 +35,25 @@ pub enum InitError {
     /// The writer thread did not start.
     #[error("cannot start the log writer")]
     Thread(#[from] io::Error),
+    /// Spans cannot be sent.
+    #[error("cannot send spans: {0}")]
+    Spans(String),
     /// Something else has taken the place of the process's subscriber.
     #[error("logging is set up already")]
     Taken(#[from] TryInitError),
 }
 
-/// Flushes what is queued when dropped.
+/// Sends and writes what is queued when dropped.
 #[derive(Debug)]
-#[must_use = "dropping it flushes the log"]
+#[must_use = "dropping it ends the log"]
 pub struct TelemetryGuard(());
 
-/// Sets up logging for the process.
+/// Sets up logging, and spans where the configuration asks for them, for the process. Spans are sent by `client` on the runtime
+/// that this is called in.
 ///
 /// # Errors
 /// [`InitError`].
-pub fn init(config: &TelemetryConfig, client: Option<net::Client>) -> Result<TelemetryGuard, InitError> {
-    // Spans need the client; without `traces` nothing is sent.
-    drop(client);
+pub fn init(config: &TelemetryConfig, client: net::Client) -> Result<TelemetryGuard, InitError> {
     let filter: EnvFilter = config.log.level.parse()?;
     let debug = filter.max_level_hint().is_none_or(|level| level >= tracing::level_filters::LevelFilter::DEBUG);
     let (sender, receiver) = sync_channel(QUEUE);
@@ -59,11 +64,15 @@ pub fn init(config: &TelemetryConfig, client: Option<net::Client>) -> Result<Tel
         LogFormat::Json => lines.json().flatten_event(true).finish().try_init()?,
         LogFormat::Text => lines.with_ansi(false).finish().try_init()?,
     }
+    if let Some(traces) = &config.traces {
+        spans::start(traces, client).map_err(InitError::Spans)?;
+    }
     Ok(TelemetryGuard(()))
 }
 
 impl Drop for TelemetryGuard {
     fn drop(&mut self) {
+        spans::stop();
         let (done, flushed) = sync_channel(1);
         let sent = QUEUED.get().is_some_and(|(sender, ..)| sender.send(Message::Flush(done)).is_ok());
         if sent {
@@ -93,17 +102,22 @@ pub(crate) fn dropped() -> u64 {
 
 fn write_all(lines: &Receiver<Message>) {
     let mut out = io::BufWriter::with_capacity(64 * 1024, io::stdout());
-    loop {
-        // A full disk or a closed pipe loses lines; requests are decided all the same.
-        match lines.recv_timeout(Duration::from_millis(50)) {
-            Ok(Message::Line(line)) => count_failure(&out.write_all(&line)),
-            Ok(Message::Flush(done)) => {
-                count_failure(&out.flush());
-                let _nobody_waits = done.send(());
+    while let Ok(first) = lines.recv() {
+        let mut next = Some(first);
+        while let Some(message) = next {
+            // A full disk or a closed pipe loses lines; requests are decided all the same.
+            match message {
+                Message::Line(line) => count_failure(&out.write_all(&line)),
+                Message::Flush(done) => {
+                    count_failure(&out.flush());
+                    let _nobody_waits = done.send(());
+                }
             }
-            Err(RecvTimeoutError::Timeout) => count_failure(&out.flush()),
-            Err(RecvTimeoutError::Disconnected) => return,
+            next = lines.try_recv().ok();
         }
+        count_failure(&out.flush());
+        // Lines gather meanwhile. Waiting for the next one at once would make every sender wake this thread up.
+        std::thread::sleep(GATHER);
     }
 }
 

@@ -153,7 +153,7 @@ pub(crate) const CLIENT: &str = "192.0.2.1";
 pub(crate) fn context<'a>(view: &'a model::request::OwnedView<'a>, client: &str, at: Timestamp) -> RequestContext<'a> {
     RequestContext {
         view,
-        headers: view.headers().iter().copied().collect(),
+        headers: view.headers().to_vec(),
         host: "a.test".into(),
         path: "/".into(),
         query: "",

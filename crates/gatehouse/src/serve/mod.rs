@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use decider::Decider;
 use probes::HealthProbes;
-use reload::Reloader;
+use reload::{Fixed, Reloader};
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let runtime = control_runtime()?;
@@ -44,9 +44,9 @@ fn control_runtime() -> Result<Runtime, Failure> {
 async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     let loaded = settings::load(&args.config.config)?;
     let engine = Engine::start(&loaded.config, tokio::runtime::Handle::current())?;
-    let _flushed_on_drop = telemetry::init(&loaded.config.telemetry, Some(engine.client.clone()))
+    let _flushed_on_drop = telemetry::init(&loaded.config.telemetry, engine.client.clone())
         .context("cannot start telemetry (section `telemetry`)")?;
-    let server = loaded.config.server.clone();
+    let fixed = Fixed::of(&loaded.config);
     let keys = Arc::clone(&engine.keys);
     let built = tokio::task::spawn_blocking(move || settings::build(&loaded, &keys, 1))
         .await
@@ -61,7 +61,7 @@ async fn serve(args: &ServeArgs) -> Result<(), Failure> {
     signals::stop_on_termination(stop.clone())?;
     let reloader = Reloader {
         path: args.config.config.clone(),
-        server,
+        fixed,
         keys: Arc::clone(&engine.keys),
         metrics: Arc::clone(&engine.services.metrics),
         health: Arc::clone(&health),

@@ -10,19 +10,31 @@ use config::{Report, Watcher};
 use gateway::ServerConfig;
 use model::{Clock as _, SystemClock};
 use pipeline::Snapshot;
-use settings::Built;
-use telemetry::{Health, HealthState, Metrics};
+use settings::{Built, Config};
+use telemetry::{Health, HealthState, Metrics, TelemetryConfig};
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 /// How often contents are compared where the system sends no notifications.
 const POLL: Duration = Duration::from_secs(10);
 
+/// The sections that are in force from start to end.
+pub(crate) struct Fixed {
+    server: ServerConfig,
+    telemetry: TelemetryConfig,
+}
+
+impl Fixed {
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { server: config.server.clone(), telemetry: config.telemetry.clone() }
+    }
+}
+
 /// Swaps snapshots.
 pub(crate) struct Reloader {
     pub(crate) path: PathBuf,
-    /// The `server` section that listens now.
-    pub(crate) server: ServerConfig,
+    /// What listens and logs now.
+    pub(crate) fixed: Fixed,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) health: Arc<Health>,
@@ -55,10 +67,10 @@ impl Reloader {
         let attempt = tokio::task::spawn_blocking(move || {
             let loaded = settings::load(&path)?;
             let built = settings::build(&loaded, &keys, generation)?;
-            Ok::<(Built, ServerConfig), Report>((built, loaded.config.server))
+            Ok::<(Built, Fixed), Report>((built, Fixed::of(&loaded.config)))
         });
         match attempt.await {
-            Ok(Ok((built, server))) => Some(self.swap(built, &server, why)),
+            Ok(Ok((built, fixed))) => Some(self.swap(built, &fixed, why)),
             Ok(Err(report)) => {
                 self.refuse(&report, why);
                 None
@@ -71,12 +83,15 @@ impl Reloader {
         }
     }
 
-    fn swap(&mut self, built: Built, server: &ServerConfig, why: &str) -> Vec<PathBuf> {
+    fn swap(&mut self, built: Built, fixed: &Fixed, why: &str) -> Vec<PathBuf> {
         for warning in built.report.findings() {
             tracing::warn!(problem = %warning, "configuration");
         }
-        if *server != self.server {
+        if fixed.server != self.fixed.server {
             tracing::warn!("section `server` changed: listeners and workers change only at the next start");
+        }
+        if fixed.telemetry != self.fixed.telemetry {
+            tracing::warn!("section `telemetry` changed: logs and spans change only at the next start");
         }
         self.generation = built.snapshot.generation();
         self.keys.retain(built.snapshot.authenticator());
@@ -90,6 +105,8 @@ impl Reloader {
 
     fn refuse(&self, report: &Report, why: &str) {
         self.metrics.config_refused();
+        // Issuers that only the refused configuration has are not asked for keys any more.
+        self.keys.retain(self.snapshot.load().authenticator());
         for finding in report.findings() {
             tracing::error!(problem = %finding, "configuration");
         }

@@ -35,11 +35,10 @@ pub(crate) struct Connection<D> {
 #[derive(Clone, Copy)]
 struct LocalExecutor;
 
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecutor {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
+        // As it is: an async block around it would hold it twice.
+        tokio::task::spawn_local(future);
     }
 }
 

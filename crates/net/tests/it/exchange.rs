@@ -102,11 +102,14 @@ async fn no_server_or_no_http_is_a_failed_exchange() {
 async fn a_body_is_posted_as_it_is() {
     let server = Server::answering("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n");
     let address = server.address("/v1/traces");
-    client().post(&address, "application/x-protobuf", Bytes::from_static(b"abc"), SECOND).await.unwrap();
+    client()
+        .post(&address, Plaintext::Refuse, "application/x-protobuf", Bytes::from_static(b"abc"), SECOND)
+        .await
+        .unwrap();
     let request = server.requests().remove(0);
     assert!(request.starts_with("POST /v1/traces ") && request.ends_with("\r\n\r\nabc"), "{request}");
     let refused = Server::answering("HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n");
-    let answer = client().post(&refused.address("/"), "text/plain", Bytes::new(), SECOND).await;
+    let answer = client().post(&refused.address("/"), Plaintext::Refuse, "text/plain", Bytes::new(), SECOND).await;
     assert!(matches!(answer, Err(FetchError::Status(400))), "{answer:?}");
 }
 

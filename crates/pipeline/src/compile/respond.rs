@@ -9,9 +9,10 @@ use crate::config::RespondConfig;
 use crate::snapshot::Respond;
 use crate::template::Template;
 
-/// Names that the answer or the protocol owns.
-const RESERVED: [&str; 8] =
-    ["authorization", "cookie", "host", "connection", "transfer-encoding", "content-length", "te", "x-request-id"];
+/// Names that the protocol or Gatehouse owns.
+const RESERVED: [&str; 6] = ["host", "connection", "transfer-encoding", "content-length", "te", "x-request-id"];
+/// The client's credentials: they may be kept from the upstream, and not be made up.
+const CREDENTIALS: [&str; 2] = ["authorization", "cookie"];
 
 impl Builder<'_> {
     pub(super) fn respond(
@@ -26,6 +27,9 @@ impl Builder<'_> {
             let compiled = names.iter().filter_map(|(name, text)| {
                 let at = at.key(name);
                 check_header(name, &at, problems);
+                if CREDENTIALS.iter().any(|credential| name.eq_ignore_ascii_case(credential)) {
+                    problems.error(&at, format!("`{name}` is the client's: it can be removed, and not be set"));
+                }
                 Template::compile(text, captures, &at, problems).map(|t| (name.to_ascii_lowercase(), t))
             });
             compiled.collect::<Vec<_>>()

@@ -22,7 +22,7 @@ impl<'a> Journey<'a> {
         let (path, query) = http.path.split_once('?').unwrap_or((http.path, ""));
         let ctx = RequestContext {
             view,
-            headers: view.headers().iter().copied().collect(),
+            headers: view.headers().to_vec(),
             host: Cow::Borrowed(""),
             path: Cow::Borrowed(path),
             query,

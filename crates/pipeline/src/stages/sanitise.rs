@@ -55,7 +55,7 @@ impl OwnedHeaders {
         if name.len() >= 64 || self.lengths & (1 << name.len()) == 0 {
             return false;
         }
-        if !name.contains('_') {
+        if !name.as_bytes().contains(&b'_') {
             return self.names.contains(name);
         }
         self.names.contains(name.replace('_', "-").as_str())

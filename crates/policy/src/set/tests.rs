@@ -108,7 +108,7 @@ pub(crate) fn context<'a>(view: &'a dyn RequestView, now: i64) -> RequestContext
     let (path, query) = http.path.split_once('?').unwrap_or((http.path, ""));
     RequestContext {
         view,
-        headers: view.headers().iter().copied().collect(),
+        headers: view.headers().to_vec(),
         host: http.host.into(),
         path: path.into(),
         query,

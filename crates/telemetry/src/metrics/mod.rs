@@ -13,7 +13,7 @@ use std::time::Duration;
 use model::{Reason, Stage, Timestamp};
 use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -22,7 +22,7 @@ pub use catalogue::catalogue;
 
 use crate::config::LogFormat;
 use crate::decision::{DecisionRecord, Outcome};
-use crate::output;
+use crate::{output, spans};
 use histogram::Histogram;
 
 /// Something that is worth an operator's attention, counted by kind.
@@ -220,7 +220,7 @@ impl Metrics {
         text
     }
 
-    /// Counts a decision and writes its line.
+    /// Counts a decision, writes its line and makes its spans.
     pub fn record(&self, record: &DecisionRecord<'_>) {
         let reason = record.reason.map_or(0, |r| r as usize + 1);
         if let Some(counter) = self.decisions.get(record.outcome as usize).and_then(|row| row.get(reason)) {
@@ -237,10 +237,11 @@ impl Metrics {
         {
             let line = match format {
                 LogFormat::Json => record.json(),
-                LogFormat::Text => record.plain(),
+                LogFormat::Text => record.plain().into_bytes(),
             };
-            output::queue(line.into_bytes());
+            output::queue(line);
         }
+        spans::record(record);
     }
 
     /// Counts the validation of a token.
@@ -330,9 +331,4 @@ impl Metrics {
 fn by_reason(family: &Family<Decided, Counter>, outcome: Outcome) -> Vec<Counter> {
     let reasons = std::iter::once("none").chain(Reason::ALL.iter().map(|r| r.as_str()));
     reasons.map(|reason| family.get_or_create_owned(&Decided { outcome: outcome.as_str(), reason })).collect()
-}
-
-/// What is read when somebody asks.
-fn dropped_lines() -> ConstCounter<u64> {
-    ConstCounter::new(output::dropped())
 }

@@ -24,7 +24,7 @@ pub struct Scratch {
 #[derive(Debug)]
 pub struct CheckIndex<'a> {
     http: HttpFields<'a>,
-    headers: SmallVec<[Header<'a>; 32]>,
+    headers: Vec<Header<'a>>,
     source: Peer<'a>,
     destination: Peer<'a>,
     /// Every occurrence of `CheckRequest.attributes`.
@@ -37,7 +37,7 @@ impl<'a> CheckIndex<'a> {
     /// # Errors
     /// [`Malformed`] exactly when prost would not decode them.
     pub fn parse(bytes: &'a [u8], scratch: &'a Scratch) -> Result<Self, Malformed> {
-        let mut builder = Builder::default();
+        let mut builder = Builder { map: Vec::with_capacity(32), ..Builder::default() };
         builder.request(Reader::new(bytes))?;
         Ok(builder.finish(scratch))
     }
@@ -75,8 +75,8 @@ struct Builder<'a> {
     http: HttpFields<'a>,
     text_body: &'a str,
     raw_body: &'a [u8],
-    map: SmallVec<[Header<'a>; 32]>,
-    list: SmallVec<[Header<'a>; 1]>,
+    map: Vec<Header<'a>>,
+    list: Vec<Header<'a>>,
     source: Peer<'a>,
     destination: Peer<'a>,
     parts: SmallVec<[&'a [u8]; 1]>,
@@ -270,7 +270,7 @@ const fn narrow(value: u64) -> u32 {
 }
 
 /// A map keeps the last value of a key.
-fn keep_last(headers: &mut SmallVec<[Header<'_>; 32]>) {
+fn keep_last(headers: &mut Vec<Header<'_>>) {
     /// Up to here comparing all pairs is cheaper than hashing.
     const PAIRWISE: usize = 48;
     if headers.len() <= PAIRWISE {
@@ -297,7 +297,7 @@ fn keep_last(headers: &mut SmallVec<[Header<'_>; 32]>) {
 }
 
 /// Envoy sends names in lower case; another client may not.
-fn lower_names<'a>(headers: &mut SmallVec<[Header<'a>; 32]>, scratch: &'a Scratch) {
+fn lower_names<'a>(headers: &mut Vec<Header<'a>>, scratch: &'a Scratch) {
     let upper = |name: &str| name.bytes().any(|b| b.is_ascii_uppercase());
     if !headers.iter().any(|h| upper(h.name)) {
         return;
