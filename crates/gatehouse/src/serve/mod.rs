@@ -26,6 +26,9 @@ use probes::HealthProbes;
 use reload::{Fixed, Reloader};
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    // The allocator asks for huge pages: 2 MiB for each thread, most of which no thread here ever uses. Where the kernel has no such
+    // switch, memory is all that it costs.
+    let _more_memory_otherwise = rustix::thread::disable_transparent_huge_pages(true);
     let runtime = control_runtime()?;
     runtime.block_on(serve(args))
 }
