@@ -26,7 +26,8 @@ pub(crate) struct Issuer {
 
 /// Which issuers there are in a generation.
 pub struct Authenticator {
-    issuers: BTreeMap<String, Arc<Issuer>>,
+    /// `None` for an issuer that was refused, so that routes may still name it while problems are collected.
+    issuers: BTreeMap<String, Option<Arc<Issuer>>>,
     shared: Arc<Shared>,
     /// Sizes of what all generations share; in force once this generation is.
     pub(crate) token_cache: Size,
@@ -57,7 +58,7 @@ pub(crate) fn malformed(detail: &'static str) -> Denial {
 
 impl Authenticator {
     pub(crate) fn new(
-        issuers: BTreeMap<String, Arc<Issuer>>,
+        issuers: BTreeMap<String, Option<Arc<Issuer>>>,
         keys: &KeyRing,
         token_cache: Size,
         failures: FailureBudgetConfig,
@@ -71,7 +72,7 @@ impl Authenticator {
     }
 
     pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
-        self.issuers.values().map(|i| &i.cell)
+        self.issuers.values().flatten().map(|issuer| &issuer.cell)
     }
 
     /// Compiles what a route accepts.
@@ -79,7 +80,7 @@ impl Authenticator {
         match config {
             MethodConfig::Anonymous => Some(Method(Kind::Anonymous)),
             MethodConfig::Jwt(name) => match self.issuers.get(name) {
-                Some(issuer) => Some(Method(Kind::Jwt(Arc::clone(issuer)))),
+                Some(issuer) => issuer.as_ref().map(|issuer| Method(Kind::Jwt(Arc::clone(issuer)))),
                 None => {
                     problems.error(&at.key("jwt"), format!("there is no issuer `{name}` in `authn.issuers`"));
                     None

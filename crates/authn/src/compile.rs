@@ -11,21 +11,18 @@ use crate::config::{AudienceRule, AuthnConfig, IssuerConfig, JwksConfig, TokenFr
 use crate::keys::{KeyRing, KeySource};
 
 impl AuthnConfig {
-    /// Compiles the section. Keys are taken from the ring, which fetches what it does not have. All problems are collected.
-    pub fn compile(&self, at: &Path, problems: &mut Problems, keys: &KeyRing) -> Option<Authenticator> {
-        let before = problems.len();
+    /// Compiles the section. Keys are taken from the ring, which fetches what it does not have. All problems are collected; with an
+    /// error among them the result serves only to check the routes.
+    pub fn compile(&self, at: &Path, problems: &mut Problems, keys: &KeyRing) -> Authenticator {
         let failures = &self.failures;
         if failures.failures == 0 || failures.per.0.is_zero() {
             problems.error(&at.key("failures"), "at least one failure, in a period that is not zero");
         }
-        let mut issuers = BTreeMap::new();
-        for (name, config) in &self.issuers {
-            if let Some(issuer) = config.compile(name, &at.key("issuers").key(name), problems, keys) {
-                issuers.insert(name.clone(), Arc::new(issuer));
-            }
-        }
-        let fine = errors_since(problems, before) == 0 && issuers.len() == self.issuers.len();
-        fine.then(|| Authenticator::new(issuers, keys, self.token_cache, self.failures.clone()))
+        let issuers = self.issuers.iter().map(|(name, config)| {
+            let issuer = config.compile(name, &at.key("issuers").key(name), problems, keys);
+            (name.clone(), issuer.map(Arc::new))
+        });
+        Authenticator::new(issuers.collect(), keys, self.token_cache, self.failures.clone())
     }
 }
 

@@ -52,7 +52,7 @@ pub fn compile(config: &PipelineConfig<'_>, parts: SnapshotParts, problems: &mut
         generation: parts.generation,
         generation_text: parts.generation.to_string(),
         authenticator: parts.authenticator,
-        policy: parts.policy,
+        policy: parts.policy?,
         limits: parts.limits,
         roles,
         router,

@@ -15,14 +15,14 @@ use crate::router::Router;
 use crate::stages::limit::RouteLimit;
 use crate::template::Template;
 
-/// The engines of a generation, as their crates compiled them.
+/// The engines of a generation, as their crates compiled them. Where one has problems, routes are checked against what there is of it.
 pub struct SnapshotParts {
     /// Number of the generation, from 1.
     pub generation: u64,
     /// Who is calling.
     pub authenticator: Authenticator,
-    /// Rego.
-    pub policy: PolicySet,
+    /// Rego; `None` when it was refused.
+    pub policy: Option<PolicySet>,
     /// Tiers and descriptors.
     pub limits: RateLimits,
 }

@@ -36,25 +36,19 @@ impl RateLimitConfig {
         }
     }
 
-    /// Checks the tiers and loads the descriptors. All problems are collected.
-    pub fn compile(&self, at: &Path, problems: &mut Problems) -> Option<RateLimits> {
-        let mut fine = true;
+    /// Checks the tiers and loads the descriptors. All problems are collected; with an error among them the result serves only to
+    /// check the routes.
+    pub fn compile(&self, at: &Path, problems: &mut Problems) -> RateLimits {
         for (name, rates) in &self.tiers {
             if rates.is_empty() {
                 problems.error(&at.key("tiers").key(name), "a tier has at least one rate, such as 30/minute");
-                fine = false;
             }
         }
         if self.max_keys == 0 {
             problems.error(&at.key("max_keys"), "at least 1");
-            fine = false;
         }
-        let tree = match &self.descriptors {
-            None => Some(DescriptorTree::default()),
-            Some(path) => load_descriptors(path, &at.key("descriptors"), problems),
-        };
-        let descriptors = tree.filter(|_| fine)?;
-        Some(RateLimits { tiers: self.tiers.clone(), descriptors })
+        let tree = self.descriptors.as_ref().and_then(|path| load_descriptors(path, &at.key("descriptors"), problems));
+        RateLimits { tiers: self.tiers.clone(), descriptors: tree.unwrap_or_default() }
     }
 }
 

@@ -53,7 +53,7 @@ fn compile(
     let authenticator = config.authn.compile(&root.key("authn"), problems, keys);
     let policy = config.policy.compile(&root.key("policy"), problems, &routes.entry_points());
     let limits = config.ratelimit.compile(&root.key("ratelimit"), problems);
-    let parts = SnapshotParts { generation, authenticator: authenticator?, policy: policy?, limits: limits? };
+    let parts = SnapshotParts { generation, authenticator, policy, limits };
     let snapshot = pipeline::compile(&routes, parts, problems);
     Some((snapshot?, plan?))
 }

@@ -107,7 +107,6 @@ impl Process {
         let authenticator = self.compile(authn, &mut problems);
         let said: Vec<_> = problems.iter().filter(|p| !p.warning).collect();
         assert!(said.is_empty(), "{said:?}");
-        let authenticator = authenticator.unwrap();
         self.ring.retain(&authenticator);
         let methods = methods.iter().map(|name| {
             let method =
@@ -118,7 +117,7 @@ impl Process {
         Loaded { authenticator, methods }
     }
 
-    pub(crate) fn compile(&self, authn: &Value, problems: &mut Problems) -> Option<Authenticator> {
+    pub(crate) fn compile(&self, authn: &Value, problems: &mut Problems) -> Authenticator {
         let config: AuthnConfig = serde_json::from_value(authn.clone()).unwrap();
         config.compile(&Path::root(), problems, &self.ring)
     }

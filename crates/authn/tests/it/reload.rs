@@ -64,7 +64,8 @@ async fn a_refused_configuration_leaves_nothing_behind() {
     let process = Process::new();
     let config = json!({ "issuers": { "good": issuer(&server.jwks()), "bad": {} } });
     let mut problems = Problems::new();
-    assert!(process.compile(&config, &mut problems).is_none());
+    drop(process.compile(&config, &mut problems));
+    assert!(!problems.is_ok());
     assert!(process.ring.status().is_empty());
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(server.requests().len() <= 1, "nobody goes on fetching");

@@ -105,8 +105,6 @@ impl Reloader {
 
     fn refuse(&self, report: &Report, why: &str) {
         self.metrics.config_refused();
-        // Issuers that only the refused configuration has are not asked for keys any more.
-        self.keys.retain(self.snapshot.load().authenticator());
         for finding in report.findings() {
             tracing::error!(problem = %finding, "configuration");
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use authn::Method;
 use config::{Path, Problems};
+use policy::RouteValue;
 use serde_json::{Map, Value, json};
 
 use super::limits::Which;
@@ -37,6 +38,7 @@ impl Builder<'_> {
         if route.name.is_some() {
             check_name(&name, &at.key("name"), problems);
         }
+        let methods = self.methods(api, route, at, problems);
         let pattern = Pattern::parse(&route.matches.path)
             .map_err(|message| problems.error(&at.key("match").key("path"), message))
             .ok()?;
@@ -61,11 +63,11 @@ impl Builder<'_> {
             log_all: route.log.or(api.log).unwrap_or_default() == LogConfig::All,
             error_passes: route.on_error.or(api.on_error).unwrap_or_default() == OnError::Allow,
             shield,
-            methods: self.methods(api, route, at, problems),
+            methods,
             rules: self.rules(authorize, &authorize_at, problems),
             limits,
             respond,
-            value: self.parts.policy.route_value(&route_value(api, &name, &route.matches.path, &attributes)),
+            value: RouteValue::new(&route_value(api, &name, &route.matches.path, &attributes)),
             attributes,
         };
         Some((compiled, pattern, candidate))
@@ -107,7 +109,7 @@ impl Builder<'_> {
         }
         let wanted: Vec<&str> = config.scopes.iter().chain(&config.any_scope).map(String::as_str).collect();
         let challenge = (!wanted.is_empty()).then(|| Arc::from(wanted.join(" ")));
-        let rego = config.rego.and_then(|rule| match self.parts.policy.entry_point(&rule) {
+        let rego = config.rego.zip(self.parts.policy.as_ref()).and_then(|(rule, policy)| match policy.entry_point(&rule) {
             Some(entry) => Some((entry, rule)),
             None => {
                 problems.error(&at.key("rego"), format!("there is no rule `{rule}` in the policy bundles"));

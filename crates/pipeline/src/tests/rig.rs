@@ -55,9 +55,9 @@ pub(super) fn build(apis: &Value, rest: &Value) -> Result<Rig, Vec<String>> {
     let (root, mut problems) = (Path::root(), Problems::new());
     let parts = SnapshotParts {
         generation: 7,
-        authenticator: AuthnConfig::default().compile(&root, &mut problems, &keys).unwrap(),
-        policy: PolicyConfig::default().compile(&root, &mut problems, &[]).unwrap(),
-        limits: ratelimit.compile(&root, &mut problems).unwrap(),
+        authenticator: AuthnConfig::default().compile(&root, &mut problems, &keys),
+        policy: PolicyConfig::default().compile(&root, &mut problems, &[]),
+        limits: ratelimit.compile(&root, &mut problems),
     };
     let config = PipelineConfig {
         client_address: &client_address,

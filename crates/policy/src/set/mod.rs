@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use config::{Path, Problems};
 use model::{Denial, Reason, Stage, Trace};
-use serde_json::Value as Json;
 
 use crate::analysis::InputPaths;
 use crate::cache::CacheLimits;
@@ -63,11 +62,6 @@ impl PolicySet {
     /// The entry point that evaluates `rule`; `None` unless it was among those compiled.
     pub fn entry_point(&self, rule: &str) -> Option<EntryPointId> {
         self.entries.iter().position(|e| e.rule == rule).map(EntryPointId)
-    }
-
-    /// `input.route` for one route.
-    pub fn route_value(&self, route: &Json) -> RouteValue {
-        RouteValue { value: regorus::Value::from(route.clone()) }
     }
 
     /// How each entry point is served.

@@ -124,7 +124,7 @@ pub(crate) fn context<'a>(view: &'a dyn RequestView, now: i64) -> RequestContext
 fn decide_one(set: &PolicySet, request: &OwnedRequest) -> Result<PolicyAllow, Denial> {
     let view = request.view();
     let context = context(&view, 1_000);
-    let route = set.route_value(&Json::Null);
+    let route = RouteValue::new(&Json::Null);
     let input = PolicyInput { request: &context, identity: &Identity::Anonymous, route: &route, generation: 1 };
     set.evaluate(EntryPointId(0), &input, &mut Trace::start(false))
 }
@@ -147,7 +147,7 @@ fn run_case(set: &PolicySet, case: &Case) -> Result<PolicyAllow, Denial> {
             ..Principal::default()
         })),
     };
-    let route = set.route_value(&case.route);
+    let route = RouteValue::new(&case.route);
     let input = PolicyInput { request: &context, identity: &identity, route: &route, generation: 1 };
     set.evaluate(EntryPointId(0), &input, &mut Trace::start(false))
 }
@@ -388,7 +388,7 @@ fn kept_decisions_know_generation_tenant_and_age() {
     let set = plain("package p\na := true\n", "data.p.a").unwrap();
     let request = OwnedRequest::get("a.test", "/");
     let view = request.view();
-    let route = set.route_value(&Json::Null);
+    let route = RouteValue::new(&Json::Null);
     let ask = |generation: u64, tenant: Option<&str>, now: i64| {
         let mut context = context(&view, now);
         context.tenant = tenant.map(Arc::from);
@@ -439,7 +439,7 @@ fn a_passed_deadline_is_a_denial() {
     let view = request.view();
     let mut context = context(&view, 1);
     context.deadline = Some(Instant::now());
-    let route = set.route_value(&Json::Null);
+    let route = RouteValue::new(&Json::Null);
     let input = PolicyInput { request: &context, identity: &Identity::Anonymous, route: &route, generation: 1 };
     let denial = set.evaluate(EntryPointId(0), &input, &mut Trace::start(false)).unwrap_err();
     assert_eq!(denial.reason, Reason::DeadlineExceeded);
@@ -489,7 +489,7 @@ fn timings() {
         let context = context(&view, 1_000);
         let principal = Principal { subject: "a".into(), roles: vec!["reader".into()], ..Principal::default() };
         let identity = Identity::Known(Arc::new(principal));
-        let route = set.route_value(&Json::Null);
+        let route = RouteValue::new(&Json::Null);
         let input = PolicyInput { request: &context, identity: &identity, route: &route, generation: 1 };
         let mut trace = Trace::start(false);
         let started = Instant::now();

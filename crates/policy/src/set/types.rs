@@ -13,6 +13,13 @@ pub struct RouteValue {
     pub(crate) value: regorus::Value,
 }
 
+impl RouteValue {
+    /// `input.route` from what the configuration says of the route.
+    pub fn new(route: &Json) -> Self {
+        Self { value: regorus::Value::from(route.clone()) }
+    }
+}
+
 /// What a policy decides on: borrowed for `'a` from a request that borrows from the received bytes for `'r`.
 pub struct PolicyInput<'a, 'r> {
     /// The request; policies see its sanitised headers.
