@@ -1,6 +1,5 @@
 //! From the section to what verifies. All problems are collected.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::config::{Path, Period, Problems};

@@ -85,7 +85,7 @@ async fn stages<'a>(
     sanitise::sanitise(snapshot, services, journey).ended(journey, Stage::Sanitise)?;
     // Cheap checks protect the costly stages.
     shield::shield(services, journey).ended(journey, Stage::Shield)?;
-    authenticate::authenticate(snapshot, services, journey).await.ended(journey, Stage::Authenticate)?;
+    authenticate::authenticate(snapshot, journey).await.ended(journey, Stage::Authenticate)?;
     let permit = authorise::authorise(snapshot, services, journey).ended(journey, Stage::Authorise)?;
     // After authorise, so that refused traffic drains nobody's quota.
     limit::limit(services, journey).ended(journey, Stage::Limit)?;

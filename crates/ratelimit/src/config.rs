@@ -18,13 +18,58 @@ pub struct RateLimitConfig {
     pub tiers: BTreeMap<String, Vec<Rate>>,
     /// A file or folder in the form of envoyproxy/ratelimit, for the rate limit service.
     pub descriptors: Option<PathBuf>,
+    /// Headers of the answers of the rate limit service, for the client; none unless named here.
+    pub response_headers: ResponseHeadersConfig,
     /// The most counters in memory. When all of them still count, a new one is refused.
     pub max_keys: u64,
 }
 
 impl Default for RateLimitConfig {
     fn default() -> Self {
-        Self { tiers: BTreeMap::new(), descriptors: None, max_keys: 1_000_000 }
+        Self {
+            tiers: BTreeMap::new(),
+            descriptors: None,
+            response_headers: ResponseHeadersConfig::default(),
+            max_keys: 1_000_000,
+        }
+    }
+}
+
+/// The three headers of `draft-ietf-httpapi-ratelimit-headers-03`, which describe the limit that is nearest to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ResponseHeadersConfig {
+    /// Whether they are sent.
+    pub enabled: bool,
+    /// Name of the header with the limit's requests per unit.
+    pub limit: String,
+    /// Name of the header with the requests that are left.
+    pub remaining: String,
+    /// Name of the header with the seconds until the limit starts anew.
+    pub reset: String,
+}
+
+impl Default for ResponseHeadersConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            limit: "RateLimit-Limit".to_owned(),
+            remaining: "RateLimit-Remaining".to_owned(),
+            reset: "RateLimit-Reset".to_owned(),
+        }
+    }
+}
+
+impl ResponseHeadersConfig {
+    fn check(&self, at: &Path, problems: &mut Problems) {
+        for (key, name) in [("limit", &self.limit), ("remaining", &self.remaining), ("reset", &self.reset)] {
+            // RFC 9110 §5.1
+            let token =
+                !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+            if !token {
+                problems.error(&at.key(key), format!("`{name}` is no header name"));
+            }
+        }
     }
 }
 
@@ -44,11 +89,16 @@ impl RateLimitConfig {
                 problems.error(&at.key("tiers").key(name), "a tier has at least one rate, such as 30/minute");
             }
         }
+        self.response_headers.check(&at.key("response_headers"), problems);
         if self.max_keys == 0 {
             problems.error(&at.key("max_keys"), "at least 1");
         }
         let tree = self.descriptors.as_ref().and_then(|path| load_descriptors(path, &at.key("descriptors"), problems));
-        RateLimits { tiers: self.tiers.clone(), descriptors: tree.unwrap_or_default() }
+        RateLimits {
+            tiers: self.tiers.clone(),
+            descriptors: tree.unwrap_or_default(),
+            response_headers: self.response_headers.enabled.then(|| self.response_headers.clone()),
+        }
     }
 }
 
@@ -57,6 +107,8 @@ impl RateLimitConfig {
 pub struct RateLimits {
     tiers: BTreeMap<String, Vec<Rate>>,
     descriptors: DescriptorTree,
+    /// `None` when they are off.
+    pub(crate) response_headers: Option<ResponseHeadersConfig>,
 }
 
 impl RateLimits {

@@ -11,7 +11,9 @@ mod rate;
 mod rls;
 mod store;
 
-pub use crate::config::{AlgorithmConfig, LimitConfig, MissingKey, PerConfig, RateLimitConfig, RateLimits};
+pub use crate::config::{
+    AlgorithmConfig, LimitConfig, MissingKey, PerConfig, RateLimitConfig, RateLimits, ResponseHeadersConfig,
+};
 pub use key::{Key, KeyBuilder};
 pub use limit::{Charge, Charging, Limit, LimitStatus};
 pub use rate::Rate;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use authn::KeyRing;
 use config::{Path, Problems, Report};
 use gateway::ServerPlan;
+use gateway::config::Service;
 use pipeline::{PipelineConfig, Snapshot, SnapshotParts};
 
 use crate::compliance;
@@ -53,9 +54,21 @@ fn compile(
     let authenticator = config.authn.compile(&root.key("authn"), problems, keys);
     let policy = config.policy.compile(&root.key("policy"), problems, &routes.entry_points());
     let limits = config.ratelimit.compile(&root.key("ratelimit"), problems);
+    warn_of_no_descriptors(config, &root, problems);
     let parts = SnapshotParts { generation, authenticator, policy, limits };
     let snapshot = pipeline::compile(&routes, parts, problems);
     Some((snapshot?, plan?))
+}
+
+/// The rate limit service lets everything pass that no descriptor is about.
+fn warn_of_no_descriptors(config: &Config, root: &Path, problems: &mut Problems) {
+    for (i, listener) in config.server.listeners.iter().enumerate() {
+        if config.ratelimit.descriptors.is_none() && listener.serves.contains(&Service::Ratelimit) {
+            let at = root.key("server").key("listeners").index(i).key("serves");
+            problems
+                .warn(&at, "`ratelimit` is served, and limits nothing: name descriptors in `ratelimit.descriptors`");
+        }
+    }
 }
 
 fn check_version(loaded: &Loaded, problems: &mut Problems) {

@@ -47,7 +47,7 @@ impl Decide for Decider {
             Ok(response) => Ok(RlsAnswer {
                 over_limit: response.over_limit,
                 statuses: response.statuses.into_iter().map(status).collect(),
-                response_headers: Vec::new(),
+                response_headers: response.response_headers,
             }),
             Err(RlsError::StoreLost) => Err(RlsFault::Unavailable),
             Err(

@@ -20,6 +20,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::accept::Accepted;
+use super::preface::Prefaced;
 use super::socket::Stream;
 use super::tls::LiveTls;
 use crate::decide::Decide;
@@ -70,9 +71,17 @@ impl<D: Decide> Connection<D> {
             let connection = Rc::clone(&self);
             async move { Ok::<_, Infallible>(connection.shared.serve(&connection.offer, request).await) }
         });
+        let (io, preface) = Prefaced::new(io);
+        let silent = async {
+            tokio::time::sleep(HANDSHAKE).await;
+            if preface.has_come() {
+                std::future::pending::<()>().await;
+            }
+        };
         let mut connection = pin!(builder().serve_connection(TokioIo::new(io), service));
         tokio::select! {
             ended = connection.as_mut() => return ended.map_err(io::Error::other),
+            () = silent => return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not speak HTTP/2")),
             () = tokio::time::sleep(age) => {}
             () = closing.cancelled() => {}
         }
@@ -126,5 +135,5 @@ fn jitter(age: Duration) -> Duration {
     age.mul_f64(factor)
 }
 
-/// Time for a TLS handshake.
+/// Time for a TLS handshake, and for the HTTP/2 preface after it.
 const HANDSHAKE: Duration = Duration::from_secs(10);

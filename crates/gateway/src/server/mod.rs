@@ -6,6 +6,7 @@
 mod accept;
 mod connection;
 mod http_listener;
+mod preface;
 mod socket;
 pub(crate) mod tls;
 mod worker;

@@ -40,11 +40,14 @@ impl Bound {
     pub(crate) fn open(address: &Address, mode: u32) -> io::Result<Self> {
         match address {
             Address::Unix(path) => {
-                clear_stale(path)?;
-                let listener = UnixListener::bind(path)?;
-                let file = SocketFile(path.clone());
-                fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-                Ok(Self::Unix(listener, file))
+                check_stale(path)?;
+                // Nobody may connect before the mode is set, so the socket gets its name last.
+                let unnamed = path.with_file_name(format!(".{}", std::process::id()));
+                let listener = UnixListener::bind(&unnamed)?;
+                let unnamed = SocketFile(unnamed);
+                fs::set_permissions(&unnamed.0, fs::Permissions::from_mode(mode))?;
+                fs::rename(&unnamed.0, path)?;
+                Ok(Self::Unix(listener, SocketFile(path.clone())))
             }
             Address::Tcp(tcp) => {
                 let listener = std::net::TcpListener::bind(tcp)?;
@@ -89,8 +92,8 @@ impl Bound {
     }
 }
 
-/// Removes the file of a socket that nobody listens on; anything else stays, and is an error.
-fn clear_stale(path: &Path) -> io::Result<()> {
+/// The name is free, or that of a socket that nobody listens on; anything else stays, and is an error.
+fn check_stale(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -100,7 +103,7 @@ fn clear_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
     }
     match StdUnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
         Err(error) => Err(error),
         Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
     }

@@ -1,9 +1,13 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use envoy_types::pb::envoy::service::ratelimit::v3::{RateLimitRequest, RateLimitResponse};
 use prost::Message;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
-use crate::harness::{Answered, CHECK, LIMIT, allowed, denied, frame, read, request, start_tcp};
+use crate::harness::{Answered, CHECK, Client, LIMIT, allowed, denied, frame, read, request, start, start_tcp};
 
 #[tokio::test]
 async fn a_check_is_answered() {
@@ -96,6 +100,25 @@ async fn a_caller_that_vanishes_harms_nobody() {
     }
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     assert!(allowed(&gateway.client().await.check("/a").await));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("envoy.sock");
+    let gateway =
+        start(json!({ "listeners": [{ "address": format!("unix:{}", path.display()), "serves": ["check"] }] })).await;
+    let mut silent = UnixStream::connect(&path).await.unwrap();
+    let mut slow = UnixStream::connect(&path).await.unwrap();
+    slow.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    let mut client = Client::unix(&path).await.unwrap();
+    for stream in [&mut silent, &mut slow] {
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(15), stream.read_to_end(&mut rest)).await;
+        assert!(ended.is_ok(), "the connection is closed");
+    }
+    assert!(allowed(&client.check("/a").await), "who has said something stays");
     gateway.stop().await;
 }
 

@@ -109,13 +109,14 @@ impl Builder<'_> {
         }
         let wanted: Vec<&str> = config.scopes.iter().chain(&config.any_scope).map(String::as_str).collect();
         let challenge = (!wanted.is_empty()).then(|| Arc::from(wanted.join(" ")));
-        let rego = config.rego.zip(self.parts.policy.as_ref()).and_then(|(rule, policy)| match policy.entry_point(&rule) {
-            Some(entry) => Some((entry, rule)),
-            None => {
-                problems.error(&at.key("rego"), format!("there is no rule `{rule}` in the policy bundles"));
-                None
-            }
-        });
+        let rego =
+            config.rego.zip(self.parts.policy.as_ref()).and_then(|(rule, policy)| match policy.entry_point(&rule) {
+                Some(entry) => Some((entry, rule)),
+                None => {
+                    problems.error(&at.key("rego"), format!("there is no rule `{rule}` in the policy bundles"));
+                    None
+                }
+            });
         Rules {
             scopes: config.scopes,
             any_scope: config.any_scope,

@@ -1,17 +1,11 @@
 //! A credential becomes a principal.
 
 use model::{Denial, Identity, Reason, Stage};
-use telemetry::SecurityEvent;
 
-use crate::check::Services;
 use crate::journey::Journey;
 use crate::snapshot::Snapshot;
 
-pub(crate) async fn authenticate(
-    snapshot: &Snapshot,
-    services: &Services,
-    journey: &mut Journey<'_>,
-) -> Result<(), Denial> {
+pub(crate) async fn authenticate(snapshot: &Snapshot, journey: &mut Journey<'_>) -> Result<(), Denial> {
     let route = journey.route.ok_or(Reason::Internal)?;
     if journey.preflight && route.preflight_passes {
         journey.trace.note(Stage::Authenticate, || "a CORS preflight passes here without a credential".to_owned());
@@ -19,14 +13,7 @@ pub(crate) async fn authenticate(
         return Ok(());
     }
     journey.in_time()?;
-    let asked = snapshot.authenticator.authenticate(&route.methods, &journey.ctx, &mut journey.trace).await;
-    let identity = asked.inspect_err(|denial| {
-        if denial.reason == Reason::SignatureInvalid {
-            services.metrics.security_event(SecurityEvent::SignatureFailed);
-        } else if denial.reason == Reason::FailureBudgetSpent {
-            services.metrics.security_event(SecurityEvent::BudgetSpent);
-        }
-    })?;
+    let identity = snapshot.authenticator.authenticate(&route.methods, &journey.ctx, &mut journey.trace).await?;
     // A preflight must not reach a policy as somebody anonymous.
     if journey.preflight && matches!(identity, Identity::Anonymous) {
         return Err(

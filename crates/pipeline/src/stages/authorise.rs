@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use model::{Challenge, Denial, Identity, Principal, Reason, Stage};
 use policy::{PolicyAllow, PolicyInput};
-use telemetry::SecurityEvent;
 
 use crate::check::Services;
 use crate::journey::Journey;
@@ -30,7 +29,7 @@ pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut 
     }
     // Missing means that authenticate did not run: that must never look like somebody anonymous.
     let identity = journey.identity.clone().ok_or(Reason::Internal)?;
-    same_tenant(&identity, services, journey)?;
+    same_tenant(&identity, journey)?;
     check_rules(snapshot, route, identity.principal().map(AsRef::as_ref))?;
     let Some((entry, rule)) = &route.rules.rego else {
         journey.trace.note(Stage::Authorise, || "scopes, roles and permissions are as the route asks".to_owned());
@@ -52,12 +51,11 @@ pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut 
 }
 
 /// On a tenant's route only principals of that tenant pass; one without a tenant is of no tenant.
-fn same_tenant(identity: &Identity, services: &Services, journey: &Journey<'_>) -> Result<(), Denial> {
+fn same_tenant(identity: &Identity, journey: &Journey<'_>) -> Result<(), Denial> {
     let (Some(tenant), Some(principal)) = (&journey.ctx.tenant, identity.principal()) else { return Ok(()) };
     if principal.tenant.as_ref() == Some(tenant) {
         return Ok(());
     }
-    services.metrics.security_event(SecurityEvent::TenantMismatch);
     Err(Denial::new(Reason::TenantMismatch).because("the principal is of another tenant, or of none"))
 }
 

@@ -23,7 +23,6 @@ pub(crate) fn sanitise(snapshot: &Snapshot, services: &Services, journey: &mut J
     let route = journey.route.ok_or(Reason::Internal)?;
     let clear = journey.ctx.scheme == Scheme::Http && !route.plaintext_accepted;
     if clear && snapshot.authenticator.presents_credential(&route.methods, &journey.ctx) {
-        services.metrics.security_event(SecurityEvent::PlaintextCredentials);
         return Err(Denial::new(Reason::PlaintextCredentials).because("a credential arrived over http"));
     }
     Ok(())

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::load::quota;
 use super::tree::{Quota, Rule, Unit};
-use crate::config::RateLimits;
+use crate::config::{RateLimits, ResponseHeadersConfig};
 use crate::key::{Key, KeyBuilder};
 use crate::limit::{Charge, Charging, LimitStatus};
 use crate::store::{Store, StoreError};
@@ -53,6 +53,8 @@ pub struct RlsResponse {
     pub over_limit: bool,
     /// `statuses`, one per descriptor.
     pub statuses: SmallVec<[RlsStatus; 4]>,
+    /// `response_headers_to_add`: name and value.
+    pub response_headers: Vec<(String, String)>,
 }
 
 /// A `DescriptorStatus`.
@@ -147,9 +149,10 @@ pub fn should_rate_limit(
         Err(StoreError::Full) => return Ok(all_over(&asked)),
     };
     let mut charged = charged.into_iter();
-    let statuses: SmallVec<[RlsStatus; 4]> = asked.iter().map(|a| status(a.as_ref(), &mut charged)).collect();
+    let statuses: SmallVec<[RlsStatus; 4]> = asked.iter().map(|a| status(a.as_ref(), &mut charged, now)).collect();
     let over_limit = statuses.iter().any(|s| s.over);
-    Ok(RlsResponse { over_limit, statuses })
+    let response_headers = limits.response_headers.as_ref().map_or_else(Vec::new, |names| headers(names, &statuses));
+    Ok(RlsResponse { over_limit, statuses, response_headers })
 }
 
 fn ask<'t>(
@@ -217,12 +220,12 @@ impl Asked<'_> {
     }
 }
 
-fn status(asked: Option<&Asked<'_>>, charged: &mut impl Iterator<Item = LimitStatus>) -> RlsStatus {
+fn status(asked: Option<&Asked<'_>>, charged: &mut impl Iterator<Item = LimitStatus>, now: Timestamp) -> RlsStatus {
     let Some(asked) = asked else { return RlsStatus::default() };
     let current_limit = asked.current_limit();
     let (over, remaining, reset_after) = match asked.quota.as_ref() {
         Quota::Unlimited => return RlsStatus { remaining: u32::MAX, ..RlsStatus::default() },
-        Quota::Nothing(_) => (asked.hits > 0, 0, None),
+        Quota::Nothing(unit) => (asked.hits > 0, 0, Some(until_next(*unit, now))),
         Quota::Limited { .. } => match charged.next() {
             Some(s) => (
                 s.over,
@@ -235,6 +238,13 @@ fn status(asked: Option<&Asked<'_>>, charged: &mut impl Iterator<Item = LimitSta
     };
     let over = over && !asked.shadow;
     RlsStatus { over, current_limit, remaining, reset_after }
+}
+
+/// The time to the next window, which are aligned to the clock.
+fn until_next(unit: Unit, now: Timestamp) -> Duration {
+    let period = unit.period().as_secs();
+    let into = u64::try_from(now.as_secs()).unwrap_or(0) % period;
+    Duration::from_secs(period - into)
 }
 
 /// Whole seconds, as envoyproxy/ratelimit states them.
@@ -251,5 +261,20 @@ fn all_over(asked: &[Option<Asked<'_>>]) -> RlsResponse {
             ..RlsStatus::default()
         },
     });
-    RlsResponse { over_limit: true, statuses: statuses.collect() }
+    RlsResponse { over_limit: true, statuses: statuses.collect(), response_headers: Vec::new() }
+}
+
+/// Of the last limit that is over, or else of the first of those with the least left. An unlimited one has none.
+fn headers(names: &ResponseHeadersConfig, statuses: &[RlsStatus]) -> Vec<(String, String)> {
+    let limited = || statuses.iter().filter_map(|s| s.current_limit.as_ref().map(|limit| (s, limit)));
+    let over = limited().rfind(|(status, _)| status.over);
+    let Some((status, limit)) = over.or_else(|| limited().min_by_key(|(status, _)| status.remaining)) else {
+        return Vec::new();
+    };
+    let reset = status.reset_after.map_or(0, |time| time.as_secs());
+    vec![
+        (names.limit.clone(), limit.requests_per_unit.to_string()),
+        (names.remaining.clone(), status.remaining.to_string()),
+        (names.reset.clone(), reset.to_string()),
+    ]
 }

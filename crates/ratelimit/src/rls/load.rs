@@ -109,7 +109,8 @@ fn read(file: &FilePath) -> Result<String, String> {
 }
 
 fn parse(text: &str, tree: &mut DescriptorTree, unused: &mut dyn FnMut(&str)) -> Result<(), String> {
-    let value: Value = serde_saphyr::from_str(text)
+    // `y`, `yes` and `on` stay texts: as keys and values that is what they are, and `flag` knows them.
+    let value: Value = serde_saphyr::from_str_with_options(text, serde_saphyr::options! { strict_booleans: true })
         .map_err(|e| format!("error loading config file: {}", first_line(&e.to_string())))?;
     let Value::Object(file) = value else { return Err("error loading config file: the file is no mapping".to_owned()) };
     check_keys(&file, 0)?;
@@ -191,7 +192,12 @@ fn text_of(map: &Map<String, Value>, key: &str) -> String {
 }
 
 fn flag(map: &Map<String, Value>, key: &str) -> bool {
-    map.get(key).and_then(Value::as_bool).unwrap_or(false)
+    match map.get(key) {
+        Some(Value::Bool(set)) => *set,
+        // YAML 1.1, which envoyproxy/ratelimit reads.
+        Some(Value::String(text)) => ["y", "yes", "on"].iter().any(|yes| text.eq_ignore_ascii_case(yes)),
+        Some(Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_)) | None => false,
+    }
 }
 
 /// `path` is for messages and stays as the file spells it; `scope` names the counters and has to be unambiguous.

@@ -32,30 +32,65 @@ pub enum SecurityEvent {
     ForgedHeader,
     /// A credential arrived over clear text.
     PlaintextCredentials,
+    /// A path or host that could be read in two ways.
+    PathRefused,
+    /// A credential that could be read in two ways, or not at all.
+    CredentialMalformed,
+    /// A token whose header asks for what is not accepted: another algorithm, type or extension.
+    TokenRefused,
     /// A signature did not verify.
     SignatureFailed,
     /// A source failed too often.
     BudgetSpent,
     /// A principal of another tenant.
     TenantMismatch,
+    /// A request passed although a dependency was lost, because its route says so.
+    ErrorTolerated,
 }
 
 impl SecurityEvent {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 9] = [
         Self::ForgedHeader,
         Self::PlaintextCredentials,
+        Self::PathRefused,
+        Self::CredentialMalformed,
+        Self::TokenRefused,
         Self::SignatureFailed,
         Self::BudgetSpent,
         Self::TenantMismatch,
+        Self::ErrorTolerated,
     ];
+
+    /// Which decisions are events too.
+    const REASONS: [(Reason, Self); 8] = [
+        (Reason::PlaintextCredentials, Self::PlaintextCredentials),
+        (Reason::PathRefused, Self::PathRefused),
+        (Reason::HostRefused, Self::PathRefused),
+        (Reason::CredentialMalformed, Self::CredentialMalformed),
+        (Reason::TokenHeaderRefused, Self::TokenRefused),
+        (Reason::SignatureInvalid, Self::SignatureFailed),
+        (Reason::FailureBudgetSpent, Self::BudgetSpent),
+        (Reason::TenantMismatch, Self::TenantMismatch),
+    ];
+
+    fn of(outcome: Outcome, reason: Option<Reason>) -> Option<Self> {
+        if outcome == Outcome::ErrorAllowed {
+            return Some(Self::ErrorTolerated);
+        }
+        Self::REASONS.iter().find(|(known, _)| Some(*known) == reason).map(|(_, event)| *event)
+    }
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::ForgedHeader => "forged_header",
             Self::PlaintextCredentials => "plaintext_credentials",
+            Self::PathRefused => "path_refused",
+            Self::CredentialMalformed => "credential_malformed",
+            Self::TokenRefused => "token_refused",
             Self::SignatureFailed => "signature_failed",
             Self::BudgetSpent => "budget_spent",
             Self::TenantMismatch => "tenant_mismatch",
+            Self::ErrorTolerated => "error_tolerated",
         }
     }
 }
@@ -226,6 +261,9 @@ impl Metrics {
         if let Some(counter) = self.decisions.get(record.outcome as usize).and_then(|row| row.get(reason)) {
             counter.inc();
         }
+        if let Some(event) = SecurityEvent::of(record.outcome, record.reason) {
+            self.security_event(event);
+        }
         for step in &record.trace.steps {
             if let Some(histogram) = self.stages.get(step.stage as usize) {
                 histogram.observe(step.elapsed);
@@ -260,7 +298,7 @@ impl Metrics {
         };
     }
 
-    /// Counts a security event.
+    /// Counts a security event that is no decision; those that are come with [`record`](Self::record).
     pub fn security_event(&self, event: SecurityEvent) {
         if let Some(counter) = self.security.get(event as usize) {
             counter.inc();
