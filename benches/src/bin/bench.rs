@@ -41,7 +41,7 @@ struct Cli {
     keep: bool,
 }
 
-const AFTER: &str = "Cases: noop_check, empty_route, jwt_scopes, rego_rbac_limit, rego_rbac_limit_decision_cache, \
+const AFTER: &str = "Cases: noop_check, empty_route, five_thousand_routes, jwt_scopes, rego_rbac_limit, rego_rbac_limit_decision_cache, \
                      noop_rls, rls_one_descriptor";
 
 fn main() -> ExitCode {

@@ -22,7 +22,7 @@ pub struct Case {
 }
 
 /// All cases.
-pub static CASES: [Case; 7] = [
+pub static CASES: [Case; 8] = [
     Case {
         name: CHECK_NOOP,
         title: "check: no-op",
@@ -37,6 +37,15 @@ pub static CASES: [Case; 7] = [
         title: "check: empty route",
         load: Load::ChecksAllowed,
         configuration: Some(include_str!("../../fixtures/empty_route.yaml")),
+        decision_cache: false,
+        yardstick: CHECK_NOOP,
+        goal: None,
+    },
+    Case {
+        name: "five_thousand_routes",
+        title: "check: the same among 5,000 routes",
+        load: Load::ChecksAllowed,
+        configuration: Some(include_str!("../../fixtures/five_thousand_routes.yaml")),
         decision_cache: false,
         yardstick: CHECK_NOOP,
         goal: None,

@@ -75,7 +75,12 @@ impl Bench {
         };
         let port = free_port()?;
         let cache = if case.decision_cache { "true" } else { "false" };
-        let values = [("@SOCKET@", path), ("@PORT@", &port.to_string()), ("@DECISION_CACHE@", cache)];
+        let values = [
+            ("@SOCKET@", path),
+            ("@PORT@", &port.to_string()),
+            ("@DECISION_CACHE@", cache),
+            ("@ROUTES@", &other_routes()),
+        ];
         let file = self.fixture.configuration(case.name, template, &values)?;
         let arguments = ["serve", "-c", text(&file)?];
         Server::start(&self.gatehouse, &arguments, self.processors.0, &socket, Ready::Readyz(port))
@@ -104,3 +109,17 @@ impl Bench {
 fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }
+
+/// Routes that no request is for, in the form of the configuration: literals, captures, methods.
+fn other_routes() -> String {
+    let route = |i: usize| match i % 3 {
+        0 => format!("      - {{ match: {{ path: \"/svc-{i}/items/{{id}}\" }}, authenticate: [anonymous] }}\n"),
+        1 => format!(
+            "      - {{ match: {{ path: \"/svc-{i}/**\", methods: [GET, POST] }}, authenticate: [anonymous] }}\n"
+        ),
+        _ => format!("      - {{ match: {{ path: \"/api/v1/svc-{i}/status\" }}, authenticate: [anonymous] }}\n"),
+    };
+    (0..OTHER_ROUTES).map(route).collect()
+}
+
+const OTHER_ROUTES: usize = 4_999;

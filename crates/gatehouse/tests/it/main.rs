@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod guides;
+#[cfg(test)]
+mod links;
