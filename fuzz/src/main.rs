@@ -62,12 +62,12 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
 fn instrumented() -> Option<PathBuf> {
     let output = output_folder();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--features", "guided", "--bin", "guided", "--target", HOST]);
+    cargo.args(["build", "--profile", "fuzzing", "--features", "guided", "--bin", "guided", "--target", HOST]);
     cargo.arg("--manifest-path").arg(fuzz::folder().join("Cargo.toml")).arg("--target-dir").arg(&output);
     cargo.env("RUSTFLAGS", INSTRUMENT).env_remove("CARGO_ENCODED_RUSTFLAGS");
     eprintln!("building with coverage counters");
     match cargo.status() {
-        Ok(status) if status.success() => Some(output.join(HOST).join("release/guided")),
+        Ok(status) if status.success() => Some(output.join(HOST).join("fuzzing/guided")),
         Ok(status) => {
             eprintln!("NOT GUIDED BY COVERAGE: the instrumented build ended with {status}; seeds are mutated blindly");
             None

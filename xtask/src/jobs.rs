@@ -16,8 +16,8 @@ pub(crate) fn bench(steps: &Steps, arguments: &[String]) -> anyhow::Result<()> {
 
 /// `cargo xtask fuzz`
 pub(crate) fn fuzz(steps: &Steps, seconds: u64, target: Option<&str>) -> anyhow::Result<()> {
-    let mut command = cargo(&["run", "--release", "--manifest-path"]);
-    command.arg(repository().join("fuzz/Cargo.toml")).arg("--").args(["--seconds", &seconds.to_string()]);
+    let mut command = cargo(&["run", "--profile", "fuzzing", "--package", "fuzz", "--"]);
+    command.args(["--seconds", &seconds.to_string()]);
     if let Some(target) = target {
         command.arg(target);
     }
@@ -36,8 +36,18 @@ pub(crate) fn coverage(steps: &Steps) -> anyhow::Result<()> {
     if !has_cargo_command("tarpaulin") {
         bail!("coverage needs cargo-tarpaulin: cargo install cargo-tarpaulin");
     }
-    let mut command =
-        cargo(&["tarpaulin", "--workspace", "--exclude", "tests", "--exclude", "benches", "--exclude", "xtask"]);
+    let mut command = cargo(&[
+        "tarpaulin",
+        "--workspace",
+        "--exclude",
+        "tests",
+        "--exclude",
+        "benches",
+        "--exclude",
+        "xtask",
+        "--exclude",
+        "fuzz",
+    ]);
     command.args(["--engine", "ptrace", "--skip-clean", "--out", "Xml", "--output-dir"]);
     command.arg(target().join("coverage"));
     steps.run("coverage", &mut command)

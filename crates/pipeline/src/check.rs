@@ -101,7 +101,12 @@ impl<T> Ended<T> for Result<T, Denial> {
     fn ended(self, journey: &mut Journey<'_>, stage: Stage) -> Self {
         let outcome = match &self {
             Ok(_) => StepOutcome::Pass,
-            Err(denial) => StepOutcome::Stop(denial.reason),
+            Err(denial) => {
+                if let Some(detail) = &denial.detail {
+                    journey.trace.note(stage, || detail.to_string());
+                }
+                StepOutcome::Stop(denial.reason)
+            }
         };
         journey.trace.end(stage, outcome);
         self

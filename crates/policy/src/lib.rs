@@ -13,6 +13,8 @@ mod analysis;
 mod builtins;
 mod cache;
 mod config;
+#[cfg(test)]
+mod conformance;
 mod engine;
 mod input;
 mod load;

@@ -85,7 +85,7 @@ impl Verifier {
         let view = request.view();
         let context = RequestContext {
             view: &view,
-            headers: view.headers().iter().copied().collect(),
+            headers: view.headers().to_vec(),
             host: "api.example.com".into(),
             path: "/".into(),
             query: "",

@@ -19,7 +19,7 @@ const LEVELS: &[(&str, u8)] = &[
 ];
 
 /// Outside the levels: automation, tests and benchmarks. They may use what an owner pins, except automation.
-const OUTSIDE: &[&str] = &["xtask", "tests", "benches"];
+const OUTSIDE: &[&str] = &["xtask", "tests", "benches", "fuzz"];
 
 /// Heavy dependencies and the crate that owns each. A name that ends in `*` stands for all that begin so.
 const OWNERS: &[(&str, &[&str], &str)] = &[
@@ -45,7 +45,8 @@ fn problems_of(package: &Package, all: &[Package], map: &str) -> Vec<String> {
     if package.folder != *name {
         found.push(format!("{name}: its folder is called {}; folder and package have one name", package.folder));
     }
-    if !inherits_lints(&package.manifest) {
+    // libFuzzer's entry point cannot be had without what the workspace forbids.
+    if name != "fuzz" && !inherits_lints(&package.manifest) {
         found.push(format!("{name}: Cargo.toml lacks `[lints] workspace = true`"));
     }
     if package.has_build_script {
@@ -84,7 +85,7 @@ fn broken_levels(package: &Package, all: &[Package]) -> Vec<String> {
 
 fn broken_ownership(name: &str, dependency: &str) -> Option<String> {
     let (_, owners, why) = OWNERS.iter().find(|(pattern, _, _)| matches(pattern, dependency))?;
-    let test_code = ["tests", "benches"].contains(&name);
+    let test_code = ["tests", "benches", "fuzz"].contains(&name);
     let owned = owners.contains(&name) || test_code;
     (!owned).then(|| format!("{name}: depends on {dependency}; {why}"))
 }

@@ -1,0 +1,233 @@
+//! One case of OPA's suite.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use regorus::languages::rego::compiler::Compiler;
+use regorus::rvm::vm::RegoVM;
+use regorus::{Engine, Value};
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use crate::builtins::{install_in_engine, install_in_program};
+
+/// Fields as OPA's `TestCase` has them (v1/test/cases/cases.go).
+#[derive(Debug, Deserialize)]
+pub(super) struct Case {
+    pub(super) note: String,
+    query: String,
+    #[serde(default)]
+    modules: Vec<String>,
+    data: Option<Json>,
+    input: Option<Json>,
+    input_term: Option<String>,
+    want_defined: Option<bool>,
+    want_result: Option<Vec<Json>>,
+    want_error_code: Option<String>,
+    want_error: Option<String>,
+    #[serde(default)]
+    sort_bindings: bool,
+    #[serde(default)]
+    strict_error: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct File {
+    cases: Vec<Case>,
+}
+
+/// How a case ended.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    /// `None` when the interpreter answered as OPA does, else what was wrong.
+    pub(super) interpreter: Option<String>,
+    /// The same for the register machine, where it compiles the query.
+    pub(super) rvm: Rvm,
+}
+
+#[derive(Debug)]
+pub(super) enum Rvm {
+    /// Not chosen for this case.
+    NotServed,
+    Agrees,
+    /// It says something else than the interpreter.
+    Differs(String),
+}
+
+impl Outcome {
+    pub(super) fn passed(&self) -> bool {
+        self.interpreter.is_none()
+    }
+}
+
+/// The cases of a file.
+pub(super) fn read(file: &Path) -> Vec<Case> {
+    let text = std::fs::read_to_string(file).unwrap();
+    match serde_saphyr::from_str::<File>(&text) {
+        Ok(file) => file.cases,
+        Err(error) => panic!("{}: {error}", file.display()),
+    }
+}
+
+impl Case {
+    pub(super) fn run(&self, v0: bool) -> Outcome {
+        let interpreter = catch_unwind(AssertUnwindSafe(|| self.interpret(v0)));
+        let found = match &interpreter {
+            Ok(result) => self.judge(result),
+            Err(_) => Some("panicked".to_owned()),
+        };
+        let rvm = match (&interpreter, self.single_path()) {
+            (Ok(result), Some((path, variable))) => self.compare(v0, path, variable, result),
+            _ => Rvm::NotServed,
+        };
+        Outcome { interpreter: found, rvm }
+    }
+
+    fn engine(&self, v0: bool) -> anyhow::Result<Engine> {
+        let mut engine = Engine::new();
+        engine.set_rego_v0(v0);
+        engine.set_gather_prints(true);
+        engine.set_strict_builtin_errors(self.strict_error);
+        install_in_engine(&mut engine)?;
+        if let Some(data) = &self.data {
+            engine.add_data(Value::from(data.clone()))?;
+        }
+        if let Some(input) = &self.input {
+            engine.set_input(Value::from(input.clone()));
+        }
+        if let Some(term) = &self.input_term {
+            let results = engine.clone().eval_query(term.clone(), false)?;
+            let value = results.result.last().and_then(|r| r.expressions.last()).map(|e| e.value.clone());
+            engine.set_input(value.context("the input term has no value")?);
+        }
+        for (number, module) in self.modules.iter().enumerate() {
+            engine.add_policy(format!("module-{number}.rego"), module.clone())?;
+        }
+        Ok(engine)
+    }
+
+    fn interpret(&self, v0: bool) -> anyhow::Result<Vec<Json>> {
+        let mut engine = self.engine(v0)?;
+        let results = engine.eval_query(self.query.clone(), false)?;
+        results.result.iter().map(|result| json(&result.bindings)).collect()
+    }
+
+    /// What is wrong with an answer.
+    fn judge(&self, answer: &anyhow::Result<Vec<Json>>) -> Option<String> {
+        let wants_error = self.want_error.is_some() || self.want_error_code.is_some();
+        match answer {
+            Err(_) if wants_error => None,
+            Err(error) => Some(format!("error: {}", last_line(&format!("{error:#}")))),
+            Ok(results) if wants_error => Some(format!("no error, but {}", show(results))),
+            Ok(results) => match (&self.want_result, self.want_defined) {
+                (Some(want), _) => {
+                    let said = self.normal(results);
+                    let want = self.normal(want);
+                    (said != want).then(|| format!("said {}, wanted {}", show(&said), show(&want)))
+                }
+                (None, Some(defined)) => (results.is_empty() == defined).then(|| format!("said {}", show(results))),
+                (None, None) => None,
+            },
+        }
+    }
+
+    /// Results in an order that does not matter, without variables of the compiler.
+    fn normal(&self, results: &[Json]) -> Vec<Json> {
+        let mut results: Vec<Json> = results.to_vec();
+        for result in &mut results {
+            if let Json::Object(bindings) = result {
+                bindings.retain(|name, _| !name.starts_with("__local") && !name.starts_with('$'));
+                for value in bindings.values_mut() {
+                    if let (true, Json::Array(items)) = (self.sort_bindings, value) {
+                        items.sort_by_key(ToString::to_string);
+                    }
+                }
+            }
+        }
+        results.retain(|result| self.want_result.as_ref().is_none_or(|want| want.is_empty()) || *result != Json::Null);
+        results.sort_by_key(ToString::to_string);
+        results
+    }
+
+    /// `data.a.b = x`: what the register machine can be asked.
+    fn single_path(&self) -> Option<(&str, &str)> {
+        let (path, variable) = self.query.split_once(" = ")?;
+        let plain = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'));
+        (path.starts_with("data.") && plain(path) && plain(variable) && !variable.starts_with("data."))
+            .then_some((path, variable))
+    }
+
+    fn compare(&self, v0: bool, path: &str, variable: &str, answer: &anyhow::Result<Vec<Json>>) -> Rvm {
+        let Some(said) = catch_unwind(AssertUnwindSafe(|| self.machine(v0, path))).ok().flatten() else {
+            return Rvm::NotServed;
+        };
+        let same = match (answer, &said) {
+            (Ok(results), Ok(None)) => results.is_empty(),
+            (Ok(results), Ok(Some(value))) => {
+                results.len() == 1 && results.first().and_then(|bindings| bindings.get(variable)) == Some(value)
+            }
+            // Either denies.
+            (Err(_), Err(_) | Ok(None)) => true,
+            (Ok(results), Err(_)) => results.is_empty(),
+            (Err(_), Ok(Some(_))) => false,
+        };
+        if same { Rvm::Agrees } else { Rvm::Differs(format!("RVM {said:?}, interpreter {answer:?}")) }
+    }
+
+    /// The value of a rule on the register machine; `None` where it is not chosen.
+    fn machine(&self, v0: bool, path: &str) -> Option<anyhow::Result<Option<Json>>> {
+        let mut engine = self.engine(v0).ok()?;
+        let path: Vec<String> = path.split('.').map(str::to_owned).collect();
+        let graph = crate::analysis::Graph::new(crate::analysis::collect(engine.get_modules()));
+        if !graph.problems().is_empty() || !graph.means_rules(&path) || !graph.reach(&path).rvm_blockers.is_empty() {
+            return None;
+        }
+        let data = engine.get_data();
+        let rule = path.join(".");
+        let module = format!("package gatehouse_entry\n\ndecision := {rule}\n");
+        engine.add_policy("entry".to_owned(), module).ok()?;
+        let policy = engine.compile_with_entrypoint(&"data.gatehouse_entry.decision".into()).ok()?;
+        let program = Compiler::compile_from_policy(&policy, &["data.gatehouse_entry.decision"]).ok()?;
+        let mut program = std::sync::Arc::unwrap_or_clone(program);
+        program.validate_limits().ok()?;
+        if program.needs_runtime_recursion_check {
+            return None;
+        }
+        if program.resolved_builtins.len() != program.builtin_info_table.len() {
+            program.initialize_resolved_builtins().ok()?;
+        }
+        install_in_program(&mut program);
+        let mut machine = RegoVM::new();
+        machine.load_program(program.into());
+        machine.set_strict_builtin_errors(self.strict_error);
+        machine.set_data(data).ok()?;
+        if let Some(input) = &self.input {
+            machine.set_input(Value::from(input.clone()));
+        } else if self.input_term.is_some() {
+            return None;
+        }
+        Some(match machine.execute_entry_point_by_index(0) {
+            Ok(Value::Undefined) => Ok(None),
+            Ok(value) => json(&value).map(Some),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+/// As JSON, where sets are arrays.
+fn json(value: &Value) -> anyhow::Result<Json> {
+    if *value == Value::Undefined {
+        bail!("undefined");
+    }
+    Ok(serde_json::from_str(&value.to_string())?)
+}
+
+fn show(results: &[Json]) -> String {
+    let text = serde_json::to_string(results).unwrap_or_default();
+    text.chars().take(300).collect()
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(text)
+}

@@ -1,0 +1,80 @@
+//! What is printed, and what may fail.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::case::Rvm;
+use super::{Ran, by_folder};
+
+/// Folders that the share is counted without: not asked of an engine for Envoy.
+const OUT_OF_SCOPE: [&str; 2] = ["v1/graphql", "v1/providers-aws"];
+
+/// Prints the table by folder and writes every failure to `$GATEHOUSE_CONFORMANCE_OUT`.
+#[expect(clippy::print_stdout, reason = "the report of a job that people run")]
+pub(super) fn write(ran: &[Ran]) {
+    for (folder, (passed, failed)) in by_folder(ran) {
+        println!("{folder:<45}{passed:>6} passed {failed:>5} failed");
+    }
+    for version in ["v1", "v0"] {
+        let scope = || ran.iter().filter(|one| one.folder.starts_with(version) && !is_out_of_scope(one));
+        let (all, passed) = (scope().count(), scope().filter(|one| one.outcome.passed()).count());
+        let served = scope().filter(|one| !matches!(one.outcome.rvm, Rvm::NotServed)).count();
+        let share = 100.0 * f64::from(u32::try_from(passed).unwrap()) / f64::from(u32::try_from(all.max(1)).unwrap());
+        println!("{version}: {passed} of {all} pass ({share:.1} %); the register machine serves {served}");
+    }
+    if let Some(file) = std::env::var_os("GATEHOUSE_CONFORMANCE_OUT") {
+        let failures = ran.iter().filter_map(|one| Some((one, one.outcome.interpreter.as_ref()?)));
+        let lines = failures.map(|(one, why)| format!("{}\t{}\t{why}", one.folder, one.case.note));
+        std::fs::write(file, lines.collect::<Vec<_>>().join("\n")).unwrap();
+    }
+}
+
+fn is_out_of_scope(one: &Ran) -> bool {
+    OUT_OF_SCOPE.contains(&one.folder.as_str())
+}
+
+/// Everything that is not as the list says.
+pub(super) fn judge(ran: &[Ran]) -> Vec<String> {
+    let known = known();
+    let mut wrong = Vec::new();
+    let mut seen: BTreeMap<String, bool> = BTreeMap::new();
+    for one in ran {
+        if let Rvm::Differs(how) = &one.outcome.rvm {
+            wrong.push(format!("{} {}: {how}", one.folder, one.case.note));
+        }
+        if is_out_of_scope(one) {
+            continue;
+        }
+        let name = format!("{} {}", one.folder, one.case.note);
+        let failed = one.outcome.interpreter.as_ref();
+        if let Some(why) = failed.filter(|_| !known.contains_key(&name)) {
+            wrong.push(format!("{name}: {why}"));
+        }
+        *seen.entry(name).or_default() |= failed.is_some();
+    }
+    for name in known.keys() {
+        match seen.get(name) {
+            Some(true) => {}
+            Some(false) => wrong.push(format!("{name}: passes; take it out of {}", list().display())),
+            None => wrong.push(format!("{name}: there is no such case")),
+        }
+    }
+    if !wrong.is_empty() {
+        let mut first = String::new();
+        let _infallible = write!(first, "{} cases are not as {} says:", wrong.len(), list().display());
+        wrong.insert(0, first);
+    }
+    wrong
+}
+
+fn list() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/failing.txt")
+}
+
+/// Case and reason, from lines `folder note # reason`.
+fn known() -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(list()).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(" # ")).map(|(name, why)| (name.to_owned(), why.to_owned())).collect()
+}
