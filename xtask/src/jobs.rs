@@ -1,8 +1,9 @@
 //! Jobs that take long and run by name: benchmarks, fuzzing, coverage.
 
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 
 use crate::steps::{Steps, cargo, has_cargo_command, repository, target};
 
@@ -30,6 +31,47 @@ pub(crate) fn differential(steps: &Steps, messages: u64) -> anyhow::Result<()> {
     command.env("GATEHOUSE_FUZZ_CASES", messages.to_string());
     steps.run("our index over check requests against prost (release build first)", &mut command)
 }
+
+/// A published suite.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Suite {
+    /// OPA's compliance cases
+    Rego,
+}
+
+/// `cargo xtask conformance`
+pub(crate) fn conformance(steps: &Steps, suite: Suite, only: Option<&str>, out: Option<&Path>) -> anyhow::Result<()> {
+    match suite {
+        Suite::Rego => rego(steps, only, out),
+    }
+}
+
+/// The module holds nothing of ours: Go's own client fetches it, checks its sum and keeps it in its cache.
+fn rego(steps: &Steps, only: Option<&str>, out: Option<&Path>) -> anyhow::Result<()> {
+    steps.say(&format!("fetching {OPA_MODULE}"));
+    let mut fetch = Command::new("go");
+    let fetched =
+        steps.output(fetch.args(["mod", "download", "-json", OPA_MODULE])).context("Go is needed for this job")?;
+    let module: serde_json::Value = serde_json::from_slice(&fetched).context("go mod download printed no JSON")?;
+    if module["Sum"] != OPA_SUM {
+        bail!("{OPA_MODULE} has the sum {}, not {OPA_SUM}", module["Sum"]);
+    }
+    let folder = module["Dir"].as_str().context("go mod download named no folder")?;
+    let mut command = cargo(&["test", "--package", "policy", "--lib", "--", "--ignored", "--nocapture", "opa_cases"]);
+    command.env("GATEHOUSE_OPA_CASES", Path::new(folder).join("v1/test/cases/testdata"));
+    for (name, value) in [
+        ("GATEHOUSE_OPA_ONLY", only.map(std::ffi::OsStr::new)),
+        ("GATEHOUSE_CONFORMANCE_OUT", out.map(Path::as_os_str)),
+    ] {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    steps.run("OPA's cases on both machines", &mut command)
+}
+
+const OPA_MODULE: &str = "github.com/open-policy-agent/opa@v1.22.0";
+const OPA_SUM: &str = "h1:CwxTSHfk5GmA1CaySVWyxRvggY2xZYxKL6bhDuWOCuU=";
 
 /// `cargo xtask coverage`
 pub(crate) fn coverage(steps: &Steps) -> anyhow::Result<()> {

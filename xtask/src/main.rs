@@ -91,6 +91,21 @@ enum Command {
         #[arg(long, default_value_t = 10_000_000)]
         messages: u64,
     },
+    /// Run the published cases of others: `rego` are OPA's own, fetched with Go
+    ///
+    /// Prints a table by folder. Fails when a case is not as the list of known failures says, in either direction, or when the two
+    /// machines disagree.
+    Conformance {
+        /// Which suite
+        #[arg(value_enum)]
+        suite: jobs::Suite,
+        /// Only folders that begin so; nothing is compared with the list then
+        #[arg(long)]
+        only: Option<String>,
+        /// Write every failure, with folder, name and what was wrong, to this file
+        #[arg(long)]
+        out: Option<std::path::PathBuf>,
+    },
     /// Line coverage of the unit and integration tests, with cargo-tarpaulin
     Coverage,
 }
@@ -107,6 +122,7 @@ fn main() -> ExitCode {
         Command::Bench { arguments } => jobs::bench(&steps, &arguments),
         Command::Fuzz { seconds, target } => jobs::fuzz(&steps, seconds, target.as_deref()),
         Command::Differential { messages } => jobs::differential(&steps, messages),
+        Command::Conformance { suite, only, out } => jobs::conformance(&steps, suite, only.as_deref(), out.as_deref()),
         Command::Coverage => jobs::coverage(&steps),
     };
     match result {

@@ -18,6 +18,8 @@ pub(crate) struct RuleFacts {
     pub(crate) refs: BTreeSet<Vec<String>>,
     /// The ones among `refs` that go on with a part known only at run time.
     pub(crate) dynamic_refs: BTreeSet<Vec<String>>,
+    /// The ones among `refs` that go on with a number.
+    pub(crate) numbered_refs: BTreeSet<Vec<String>>,
     /// Calls to names that are no rule: builtins, or unknown functions. With the first place of use.
     pub(crate) builtins: BTreeMap<String, String>,
     /// What is read of `input`.

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
-use regorus::unstable::BUILTINS;
+use regorus::unstable::{BUILTINS, Module, Ref};
 
+use crate::analysis::facts::collect;
+use crate::analysis::refs::package_of;
 use crate::analysis::{InputPaths, RuleFacts};
 
 /// The longest chain of rules and functions that may call each other. Each level takes stack.
@@ -21,6 +23,7 @@ pub(crate) struct Graph {
     facts: Vec<RuleFacts>,
     edges: Vec<Vec<usize>>,
     index: BTreeMap<Vec<String>, usize>,
+    packages: BTreeSet<Vec<String>>,
 }
 
 /// What can be reached from an entry point.
@@ -42,10 +45,12 @@ enum Mark {
 }
 
 impl Graph {
-    /// Links the rules.
-    pub(crate) fn new(facts: BTreeMap<Vec<String>, RuleFacts>) -> Self {
+    /// Links the rules of these modules.
+    pub(crate) fn new(modules: &[Ref<Module>]) -> Self {
+        let facts = collect(modules);
+        let packages = modules.iter().map(|module| package_of(module)).collect();
         let index: BTreeMap<Vec<String>, usize> = facts.keys().cloned().enumerate().map(|(i, p)| (p, i)).collect();
-        let mut graph = Self { paths: Vec::new(), facts: Vec::new(), edges: Vec::new(), index };
+        let mut graph = Self { paths: Vec::new(), facts: Vec::new(), edges: Vec::new(), index, packages };
         for (path, fact) in facts {
             let mut targets: BTreeSet<usize> = BTreeSet::new();
             for reference in &fact.refs {
@@ -201,6 +206,17 @@ impl Graph {
             if self.means_rules(path) {
                 reach.rvm_blockers.insert(format!("{}: rules chosen at run time under {}", fact.at, path.join(".")));
             }
+        }
+        for path in &fact.numbered_refs {
+            // In data the machine does not find an object's member "2" by the number 2, as OPA does.
+            if !self.means_rules(path) {
+                let name = path.join(".");
+                reach.rvm_blockers.insert(format!("{}: {name} is data, and looked into by a number", fact.at));
+            }
+        }
+        let is_empty = |path: &Vec<String>| !self.means_rules(path) && self.packages.iter().any(|p| p.starts_with(path));
+        for path in fact.refs.iter().filter(|path| is_empty(path)) {
+            reach.rvm_blockers.insert(format!("{}: {} is a package without rules", fact.at, path.join(".")));
         }
         for path in &fact.refs {
             if !self.is_rule(path) && self.index.range(path.clone()..).next().is_some_and(|(p, _)| p.starts_with(path))

@@ -12,6 +12,6 @@ mod refs;
 mod scope;
 mod walk;
 
-pub(crate) use facts::{RuleFacts, collect};
+pub(crate) use facts::RuleFacts;
 pub(crate) use graph::{Graph, Reach};
 pub(crate) use paths::InputPaths;

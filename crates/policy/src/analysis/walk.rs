@@ -104,6 +104,8 @@ impl<'a> Walker<'a> {
         };
         let is_computed = assign.into_iter().chain(bodies.iter().filter_map(|b| b.assign.as_ref()));
         if self.iterates && is_computed.into_iter().any(|a| !is_literal(&a.value)) {
+            // The machine takes the last of several values, where OPA fails.
+            self.block("a value that may differ from one binding to the next");
             self.facts.values.insert(format!("{text} again"));
         }
         self.facts.values.insert(text);
@@ -140,7 +142,14 @@ impl<'a> Walker<'a> {
                     self.expr(expr, scope);
                 }
             }
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr, scope),
+            Literal::Expr { expr, .. } => self.expr(expr, scope),
+            Literal::NotExpr { expr, .. } => {
+                if self.nested > 0 {
+                    // The machine calls a function there although an argument is undefined.
+                    self.block("`not` inside a comprehension or `every`");
+                }
+                self.expr(expr, scope);
+            }
             Literal::Every { key, value, domain, query, .. } => {
                 self.expr(domain, scope);
                 let named = scope.with_names(key.iter().map(Span::text).chain([value.text()]));
@@ -212,6 +221,10 @@ impl<'a> Walker<'a> {
                 self.expr(rhs, scope);
             }
             Expr::Membership { key, value, collection, .. } => {
+                if key.is_some() {
+                    // The machine finds pairs in sets, too.
+                    self.block("`in` with a key and a value");
+                }
                 for expr in key.iter().chain([value, collection]) {
                     self.expr(expr, scope);
                 }
@@ -228,10 +241,12 @@ impl<'a> Walker<'a> {
 
     fn reference(&mut self, expr: &ExprRef, scope: &Scope) {
         let mut indices = Vec::new();
+        let mut numbered = false;
         let parsed = parse(expr, &mut indices);
         for index in indices {
             // A variable in brackets may range over all keys.
             self.iterates |= self.nested == 0 && matches!(index.as_ref(), Expr::Var { .. });
+            numbered |= matches!(index.as_ref(), Expr::Number { .. });
             self.expr(index, scope);
         }
         let Some(reference) = parsed else { return };
@@ -250,6 +265,9 @@ impl<'a> Walker<'a> {
         }
         if reference.dynamic {
             self.facts.dynamic_refs.insert(path.clone());
+        }
+        if numbered {
+            self.facts.numbered_refs.insert(path.clone());
         }
         self.facts.refs.insert(path);
     }

@@ -179,7 +179,7 @@ impl Case {
     fn machine(&self, v0: bool, path: &str) -> Option<anyhow::Result<Option<Json>>> {
         let mut engine = self.engine(v0).ok()?;
         let path: Vec<String> = path.split('.').map(str::to_owned).collect();
-        let graph = crate::analysis::Graph::new(crate::analysis::collect(engine.get_modules()));
+        let graph = crate::analysis::Graph::new(engine.get_modules());
         if !graph.problems().is_empty() || !graph.means_rules(&path) || !graph.reach(&path).rvm_blockers.is_empty() {
             return None;
         }
@@ -202,11 +202,10 @@ impl Case {
         machine.load_program(program.into());
         machine.set_strict_builtin_errors(self.strict_error);
         machine.set_data(data).ok()?;
-        if let Some(input) = &self.input {
-            machine.set_input(Value::from(input.clone()));
-        } else if self.input_term.is_some() {
+        if self.input_term.is_some() {
             return None;
         }
+        machine.set_input(self.input.clone().map_or(Value::Undefined, Value::from));
         Some(match machine.execute_entry_point_by_index(0) {
             Ok(Value::Undefined) => Ok(None),
             Ok(value) => json(&value).map(Some),

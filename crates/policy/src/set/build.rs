@@ -7,7 +7,7 @@ use std::time::Duration;
 use config::{Path, Problems};
 use parking_lot::Mutex;
 
-use crate::analysis::{Graph, collect};
+use crate::analysis::Graph;
 use crate::builtins::impure_among;
 use crate::cache::CacheLimits;
 use crate::config::{EntryPointUse, PolicyConfig};
@@ -166,7 +166,7 @@ fn compile_all(
     progress: &dyn Fn(&str),
 ) {
     let mut sources = parse(folders, &mut loaded.problems, progress);
-    let graph = Graph::new(collect(sources.engine.get_modules()));
+    let graph = Graph::new(sources.engine.get_modules());
     let conflicts = graph.data_conflicts(&sources.data);
     loaded.problems.extend(graph.problems().into_iter().chain(conflicts).map(LoadProblem::general));
     if !loaded.problems.is_empty() {
