@@ -1,6 +1,7 @@
 //! The only crate that calls crypto primitives: JOSE verification, digests, randomness, the TLS provider.
 
 pub mod jose;
+pub mod keys;
 
 use aws_lc_rs::{digest, hmac, rand};
 

@@ -68,7 +68,7 @@ async fn the_callers_deadline_is_kept() {
     let started = std::time::Instant::now();
     let answered = client.raw(CHECK, "60m", frame(&request("/never"))).await.unwrap();
     assert_eq!(denied(&read(&answered)), (503, "deadline_exceeded".to_owned()));
-    assert!(started.elapsed() < std::time::Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(2));
     gateway.stop().await;
 }
 
@@ -78,7 +78,7 @@ async fn too_many_requests_at_work_are_shed() {
     let mut first = gateway.client().await;
     let mut second = first.clone();
     let (slow, shed) = tokio::join!(first.check("/slow"), async {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
         second.check("/a").await
     });
     assert!(allowed(&slow));
@@ -95,10 +95,10 @@ async fn a_caller_that_vanishes_harms_nobody() {
     for _ in 0..8 {
         let mut client = gateway.client().await;
         let call = tokio::spawn(async move { client.check("/never").await });
-        tokio::time::sleep(std::time::Duration::from_millis(30)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
         call.abort();
     }
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(allowed(&gateway.client().await.check("/a").await));
     gateway.stop().await;
 }

@@ -86,6 +86,10 @@ pub fn normalise_path(raw: &str) -> Result<Normal<'_>, PathFault> {
         Normal { path: Cow::Borrowed(raw), encoded_slash: false, backslash: false, nul: false, invalid_utf8: false };
     let escaped = normalise_escapes(raw, &mut found)?;
     let resolved = resolve_segments(&escaped);
+    // Escaping makes a path longer; what is forwarded has the limit too.
+    if resolved.len() > MAX_PATH {
+        return Err(PathFault::TooLong);
+    }
     found.invalid_utf8 = percent_encoding::percent_decode_str(&resolved).decode_utf8().is_err();
     if resolved != raw {
         found.path = Cow::Owned(resolved);

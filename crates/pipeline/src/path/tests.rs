@@ -59,6 +59,7 @@ fn what_has_no_normal_form_is_a_fault() {
         assert_eq!(normalise_path(raw), Err(fault), "{raw:?}");
     }
     assert_eq!(normalise_path(&format!("/{}", "a".repeat(MAX_PATH))), Err(PathFault::TooLong));
+    assert_eq!(normalise_path(&format!("/{}", "|".repeat(MAX_PATH / 2))), Err(PathFault::TooLong));
 }
 
 #[test]

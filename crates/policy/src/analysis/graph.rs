@@ -8,6 +8,7 @@ use regorus::unstable::{BUILTINS, Module, Ref};
 use crate::analysis::facts::collect;
 use crate::analysis::refs::package_of;
 use crate::analysis::{InputPaths, RuleFacts};
+use crate::builtins::is_added;
 
 /// The longest chain of rules and functions that may call each other. Each level takes stack.
 const MAX_CALL_DEPTH: usize = 64;
@@ -214,7 +215,8 @@ impl Graph {
                 reach.rvm_blockers.insert(format!("{}: {name} is data, and looked into by a number", fact.at));
             }
         }
-        let is_empty = |path: &Vec<String>| !self.means_rules(path) && self.packages.iter().any(|p| p.starts_with(path));
+        let is_empty =
+            |path: &Vec<String>| !self.means_rules(path) && self.packages.iter().any(|p| p.starts_with(path));
         for path in fact.refs.iter().filter(|path| is_empty(path)) {
             reach.rvm_blockers.insert(format!("{}: {} is a package without rules", fact.at, path.join(".")));
         }
@@ -242,5 +244,5 @@ fn set(marks: &mut [Mark], node: usize, mark: Mark) {
 
 /// True for functions that an engine brings along.
 pub(crate) fn is_builtin(name: &str) -> bool {
-    name == "print" || BUILTINS.contains_key(name)
+    name == "print" || BUILTINS.contains_key(name) || is_added(name)
 }

@@ -4,13 +4,16 @@
 //! some closer to OPA (`net.cidr_contains` knows IPv4 addresses in IPv6 form), and some cannot panic or eat all
 //! memory where the engine's would (`strings.count`, `object.subset`, `time.parse_ns`, `numbers.range`, …).
 
+mod digests;
 mod glob;
 mod guards;
+mod jwt;
 mod limit;
 mod net;
 mod pattern_cache;
 mod pure;
 mod re2;
+mod text;
 
 use anyhow::Result;
 use regorus::rvm::program::Program;
@@ -45,6 +48,51 @@ natives! {
     "strings.replace_n", 2, guards::strings_replace_n, engine_strings_replace_n;
 }
 
+/// Builtins that the engine has not. Only the interpreter can be given them.
+const ADDED: &[(&str, u8, Native)] = &[
+    ("array.flatten", 1, text::array_flatten),
+    ("crypto.hmac.equal", 2, digests::hmac_equal),
+    ("crypto.hmac.sha1", 2, digests::hmac_sha1),
+    ("crypto.hmac.sha256", 2, digests::hmac_sha256),
+    ("crypto.hmac.sha512", 2, digests::hmac_sha512),
+    ("crypto.sha1", 1, digests::sha1),
+    ("crypto.sha256", 1, digests::sha256),
+    ("io.jwt.decode", 1, jwt::jwt_decode),
+    ("io.jwt.decode_verify", 2, jwt::jwt_decode_verify),
+    ("io.jwt.encode_sign", 3, jwt::jwt_encode_sign),
+    ("io.jwt.encode_sign_raw", 3, jwt::jwt_encode_sign_raw),
+    ("io.jwt.verify_eddsa", 2, jwt::verify_eddsa),
+    ("io.jwt.verify_es256", 2, jwt::verify_es256),
+    ("io.jwt.verify_es384", 2, jwt::verify_es384),
+    ("io.jwt.verify_es512", 2, jwt::verify_es512),
+    ("io.jwt.verify_hs256", 2, jwt::verify_hs256),
+    ("io.jwt.verify_hs384", 2, jwt::verify_hs384),
+    ("io.jwt.verify_hs512", 2, jwt::verify_hs512),
+    ("io.jwt.verify_ps256", 2, jwt::verify_ps256),
+    ("io.jwt.verify_ps384", 2, jwt::verify_ps384),
+    ("io.jwt.verify_ps512", 2, jwt::verify_ps512),
+    ("io.jwt.verify_rs256", 2, jwt::verify_rs256),
+    ("io.jwt.verify_rs384", 2, jwt::verify_rs384),
+    ("io.jwt.verify_rs512", 2, jwt::verify_rs512),
+    ("net.cidr_contains_matches", 2, net::cidr_contains_matches),
+    ("net.cidr_intersects", 2, net::cidr_intersects),
+    ("net.cidr_merge", 1, net::cidr_merge),
+    ("strings.render_template", 2, text::render_template),
+    ("strings.split_n", 3, text::strings_split_n),
+];
+
+/// True for a builtin that the engine has not.
+pub(crate) fn is_added(name: &str) -> bool {
+    ADDED.iter().any(|(known, ..)| *known == name)
+}
+
+/// How many arguments a builtin of ours takes.
+pub(crate) fn arity(name: &str) -> Option<u8> {
+    let replaced = NATIVES.iter().map(|(known, args, ..)| (*known, *args));
+    let mut all = replaced.chain(ADDED.iter().map(|(known, args, _)| (*known, *args)));
+    all.find(|(known, _)| *known == name).map(|(_, args)| args)
+}
+
 /// Puts our builtins into a compiled program.
 pub(crate) fn install_in_program(program: &mut Program) {
     let table = program.builtin_info_table.iter().zip(program.resolved_builtins.iter_mut());
@@ -55,15 +103,24 @@ pub(crate) fn install_in_program(program: &mut Program) {
     }
 }
 
+/// What becomes of a call that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OnFailure {
+    /// It is undefined, as with the engine's own builtins.
+    Undefined,
+    /// It ends the evaluation: OPA's strict mode.
+    Error,
+}
+
 /// Puts our builtins into an interpreter.
-pub(crate) fn install_in_engine(engine: &mut Engine) -> Result<()> {
-    for (name, args, native, _) in NATIVES {
-        // As with the engine's own builtins, a wrong argument makes the call undefined.
-        engine.add_extension(
-            (*name).to_owned(),
-            *args,
-            Box::new(move |args: Vec<Value>| Ok(native(&args).unwrap_or(Value::Undefined))),
-        )?;
+pub(crate) fn install_in_engine(engine: &mut Engine, on_failure: OnFailure) -> Result<()> {
+    let replaced = NATIVES.iter().map(|(name, args, native, _)| (*name, *args, *native));
+    for (name, args, native) in replaced.chain(ADDED.iter().copied()) {
+        let call = move |args: Vec<Value>| match native(&args) {
+            Err(error) if on_failure == OnFailure::Error => Err(error),
+            result => Ok(result.unwrap_or(Value::Undefined)),
+        };
+        engine.add_extension(name.to_owned(), args, Box::new(call))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use regorus::{Engine, Value};
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use crate::builtins::{install_in_engine, install_in_program};
+use crate::builtins::{OnFailure, install_in_engine, install_in_program};
 
 /// Fields as OPA's `TestCase` has them (v1/test/cases/cases.go).
 #[derive(Debug, Deserialize)]
@@ -89,7 +89,9 @@ impl Case {
         engine.set_rego_v0(v0);
         engine.set_gather_prints(true);
         engine.set_strict_builtin_errors(self.strict_error);
-        install_in_engine(&mut engine)?;
+        engine.set_policy_length_config(crate::load::lengths());
+        let on_failure = if self.strict_error { OnFailure::Error } else { OnFailure::Undefined };
+        install_in_engine(&mut engine, on_failure)?;
         if let Some(data) = &self.data {
             engine.add_data(Value::from(data.clone()))?;
         }
@@ -102,7 +104,9 @@ impl Case {
             engine.set_input(value.context("the input term has no value")?);
         }
         for (number, module) in self.modules.iter().enumerate() {
-            engine.add_policy(format!("module-{number}.rego"), module.clone())?;
+            let name = format!("module-{number}.rego");
+            let text = crate::load::rewrite(&name, module, v0).unwrap_or_else(|| module.clone());
+            engine.add_policy(name, text)?;
         }
         Ok(engine)
     }

@@ -7,7 +7,7 @@ use regorus::rvm::program::Program;
 use regorus::{Engine, Value};
 
 use crate::analysis::Reach;
-use crate::builtins::{install_in_engine, install_in_program};
+use crate::builtins::{OnFailure, install_in_engine, install_in_program};
 use crate::engine::recursion;
 
 /// An entry point, ready to be evaluated.
@@ -55,7 +55,7 @@ pub(crate) fn compile(
             Err(Refusal::Unsupported(reason)) => reason,
         },
     };
-    install_in_engine(&mut engine).map_err(|e| e.to_string())?;
+    install_in_engine(&mut engine, OnFailure::Undefined).map_err(|e| e.to_string())?;
     // Compiles lazily: the first evaluation would pay, so it happens here, without input.
     engine.set_input(Value::new_object());
     engine.compile_with_entrypoint(&Arc::from(RULE)).map_err(|e| last_line(&e.to_string()))?;

@@ -1,8 +1,23 @@
 //! Parses sources and data into one engine.
 
+use std::num::NonZeroU32;
+
+use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
+use crate::load::rewrite::rewrite;
 use crate::load::{Folder, LoadProblem, SourceFile, check_nesting};
+
+/// What one source may be. Certificates and key sets stand in policies as one long line.
+pub(crate) fn lengths() -> PolicyLengthConfig {
+    let default = PolicyLengthConfig::default();
+    PolicyLengthConfig { max_col: MAX_COLUMNS, ..default }
+}
+
+const MAX_COLUMNS: NonZeroU32 = match NonZeroU32::new(1 << 20) {
+    Some(columns) => columns,
+    None => NonZeroU32::MIN,
+};
 
 /// Everything that was loaded, parsed.
 pub(crate) struct Sources {
@@ -19,6 +34,7 @@ pub(crate) fn parse(folders: &[Folder], problems: &mut Vec<LoadProblem>, progres
     engine.set_strict_builtin_errors(false);
     // Printed text would go to the program's error output, and requests can choose it.
     engine.set_gather_prints(true);
+    engine.set_policy_length_config(lengths());
     for file in folders.iter().flat_map(|f| &f.policies) {
         progress(&file.path);
         add_policy(&mut engine, file, problems);
@@ -36,7 +52,8 @@ fn add_policy(engine: &mut Engine, file: &SourceFile, problems: &mut Vec<LoadPro
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }
-    if let Err(error) = engine.add_policy(file.path.clone(), file.text.clone()) {
+    let text = rewrite(&file.path, &file.text, false).unwrap_or_else(|| file.text.clone());
+    if let Err(error) = engine.add_policy(file.path.clone(), text) {
         problems.push(LoadProblem::of(&file.bundle, parse_message(&file.path, &error.to_string())));
     }
 }

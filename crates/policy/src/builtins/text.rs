@@ -1,0 +1,77 @@
+//! Newer builtins on texts and arrays.
+
+use anyhow::{Result, bail};
+use regorus::Value;
+
+/// `array.flatten(array)`: arrays in it are opened, one level deep.
+pub(super) fn array_flatten(args: &[Value]) -> Result<Value> {
+    let [Value::Array(items)] = args else { bail!("an array") };
+    let mut flat = Vec::new();
+    for item in items.iter() {
+        match item {
+            Value::Array(inner) => flat.extend(inner.iter().cloned()),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Set(_)
+            | Value::Object(_)
+            | Value::Undefined => flat.push(item.clone()),
+        }
+    }
+    Ok(Value::from(flat))
+}
+
+/// `strings.split_n(text, delimiter, n)`: the first `n` parts, or with a negative `n` the last ones.
+pub(super) fn strings_split_n(args: &[Value]) -> Result<Value> {
+    let [Value::String(text), Value::String(delimiter), count] = args else { bail!("two texts and a number") };
+    let count = count.as_i64()?;
+    let most = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    let parts: Vec<Value> = if delimiter.is_empty() {
+        text.chars().map(|character| Value::from(character.to_string())).collect()
+    } else {
+        text.split(delimiter.as_ref()).map(Value::from).collect()
+    };
+    let skipped = if count < 0 { parts.len().saturating_sub(most) } else { 0 };
+    Ok(Value::from(parts.into_iter().skip(skipped).take(most).collect::<Vec<_>>()))
+}
+
+/// `strings.render_template(template, values)`: the part of Go's text/template that stands for values, `{{.name}}`.
+pub(super) fn render_template(args: &[Value]) -> Result<Value> {
+    let [Value::String(template), values] = args else { bail!("a template and its values") };
+    let mut rest: &str = template;
+    let mut out = String::with_capacity(template.len());
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (action, after) = after.split_once("}}").ok_or_else(|| anyhow::anyhow!("an action without an end"))?;
+        let (trims_left, action) = strip(action, str::strip_prefix);
+        let (trims_right, action) = strip(action, str::strip_suffix);
+        out.push_str(if trims_left { before.trim_end() } else { before });
+        let mut value = values.clone();
+        for name in
+            action.trim().strip_prefix('.').ok_or_else(|| anyhow::anyhow!("only values are rendered"))?.split('.')
+        {
+            let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            value = match value.as_object() {
+                Ok(object) if plain => object.get(&Value::from(name)).cloned().unwrap_or(Value::Undefined),
+                _ => bail!("only values are rendered"),
+            };
+        }
+        match value {
+            // As OPA spells Go's "no value".
+            Value::Undefined => out.push_str("<undefined>"),
+            Value::String(text) => out.push_str(&text),
+            Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
+            Value::Array(_) | Value::Set(_) | Value::Object(_) => {
+                bail!("only texts, numbers and booleans are rendered")
+            }
+        }
+        rest = if trims_right { after.trim_start() } else { after };
+    }
+    out.push_str(rest);
+    Ok(Value::from(out))
+}
+
+/// `{{-` and `-}}` take the white space beside them away.
+fn strip<'a>(action: &'a str, cut: fn(&'a str, &'static str) -> Option<&'a str>) -> (bool, &'a str) {
+    cut(action, "-").map_or((false, action), |action| (true, action))
+}
