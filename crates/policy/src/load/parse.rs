@@ -1,12 +1,13 @@
 //! Parses sources and data into one engine.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
 use crate::load::rewrite::rewrite;
-use crate::load::{Folder, LoadProblem, SourceFile, check_nesting};
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
 
 /// What one source may be. Certificates and key sets stand in policies as one long line.
 pub(crate) fn lengths() -> PolicyLengthConfig {
@@ -27,17 +28,20 @@ pub(crate) struct Sources {
     pub(crate) data: Value,
 }
 
-/// Parses all files. Problems are collected; the result is only usable when there were none.
-pub(crate) fn parse(folders: &[Folder], problems: &mut Vec<LoadProblem>, progress: &dyn Fn(&str)) -> Sources {
-    let mut engine = Engine::new();
-    // As OPA does: a builtin that fails is undefined, unless something else was asked for.
-    engine.set_strict_builtin_errors(false);
-    // Printed text would go to the program's error output, and requests can choose it.
-    engine.set_gather_prints(true);
-    engine.set_policy_length_config(lengths());
-    for file in folders.iter().flat_map(|f| &f.policies) {
-        progress(&file.path);
-        add_policy(&mut engine, file, problems);
+/// Parses all files. Problems are collected; the result is only usable when there were none. `entries` are the paths of the entry
+/// points.
+pub(crate) fn parse(
+    folders: &[Folder],
+    entries: &[Vec<String>],
+    problems: &mut Vec<LoadProblem>,
+    progress: &dyn Fn(&str),
+) -> Sources {
+    let mut engine = engine_with(folders, &BTreeMap::new(), problems, progress);
+    if problems.is_empty() {
+        let texts = idiom::rewrite(engine.get_modules(), entries);
+        if !texts.is_empty() {
+            engine = engine_with(folders, &texts, problems, progress);
+        }
     }
     for (mount, file) in folders.iter().flat_map(|f| &f.data) {
         progress(&file.path);
@@ -47,12 +51,35 @@ pub(crate) fn parse(folders: &[Folder], problems: &mut Vec<LoadProblem>, progres
     Sources { engine, data }
 }
 
-fn add_policy(engine: &mut Engine, file: &SourceFile, problems: &mut Vec<LoadProblem>) {
+/// An engine with all policies; `texts` stand in place of what the files say.
+fn engine_with(
+    folders: &[Folder],
+    texts: &BTreeMap<String, String>,
+    problems: &mut Vec<LoadProblem>,
+    progress: &dyn Fn(&str),
+) -> Engine {
+    let mut engine = Engine::new();
+    // As OPA does: a builtin that fails is undefined, unless something else was asked for.
+    engine.set_strict_builtin_errors(false);
+    // Printed text would go to the program's error output, and requests can choose it.
+    engine.set_gather_prints(true);
+    engine.set_policy_length_config(lengths());
+    for file in folders.iter().flat_map(|f| &f.policies) {
+        progress(&file.path);
+        add_policy(&mut engine, file, texts.get(&file.path), problems);
+    }
+    engine
+}
+
+fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
     if let Err(message) = check_nesting(&file.text) {
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }
-    let text = rewrite(&file.path, &file.text, false).unwrap_or_else(|| file.text.clone());
+    let text = match instead {
+        Some(text) => text.clone(),
+        None => rewrite(&file.path, &file.text, false).unwrap_or_else(|| file.text.clone()),
+    };
     if let Err(error) = engine.add_policy(file.path.clone(), text) {
         problems.push(LoadProblem::of(&file.bundle, parse_message(&file.path, &error.to_string())));
     }

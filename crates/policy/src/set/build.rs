@@ -165,7 +165,8 @@ fn compile_all(
     options: Options,
     progress: &dyn Fn(&str),
 ) {
-    let mut sources = parse(folders, &mut loaded.problems, progress);
+    let entries: Vec<Vec<String>> = rules.iter().map(|(_, path)| path.clone()).collect();
+    let mut sources = parse(folders, &entries, &mut loaded.problems, progress);
     let graph = Graph::new(sources.engine.get_modules());
     let conflicts = graph.data_conflicts(&sources.data);
     loaded.problems.extend(graph.problems().into_iter().chain(conflicts).map(LoadProblem::general));
