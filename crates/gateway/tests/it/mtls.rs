@@ -64,11 +64,16 @@ impl Place {
     }
 
     async fn start(&self) -> Running {
+        self.start_from("1.3").await
+    }
+
+    /// With TLS of `min_version` or newer.
+    async fn start_from(&self, min_version: &str) -> Running {
         let text = |path: &Path| path.to_str().unwrap().to_owned();
         start(
             json!({ "certificate_poll": "50ms", "listeners": [{ "address": "127.0.0.1:0", "serves": ["check"], "tls": {
             "certificate": text(&self.path("cert.pem")), "private_key": { "file": text(&self.path("key.pem")) },
-            "client_ca": text(&self.path("ca.pem")),
+            "client_ca": text(&self.path("ca.pem")), "min_version": min_version,
             "client_names": ["spiffe://x/envoy", "spiffe://y/*", "envoy.test"] } }] }),
         )
         .await
@@ -136,6 +141,18 @@ async fn only_named_clients_of_the_authority_connect() {
             plain.raw(CHECK, "1S", frame(&request("/a"))).await.is_err()
         }
     );
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn older_tls_is_for_who_asks_for_it() {
+    let place = Place::new();
+    let gateway = place.start_from("1.2").await;
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let certificate = place.authority.issue(uri("spiffe://x/envoy"));
+        let (mut client, _) = place.connect(&gateway, Some(certificate), version).await.unwrap();
+        assert!(allowed(&client.check("/a").await), "{version:?}");
+    }
     gateway.stop().await;
 }
 
