@@ -39,6 +39,9 @@ pub(crate) enum Command {
     /// Reads the files, compiles everything they name (policies, limits, key files, certificates) and opens no port.
     /// Exit code 64 when there is an error; warnings alone do not fail.
     Check(CheckArgs),
+    /// Look at policies
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     /// Say why a request would be decided as it is
     ///
     /// Runs one request through the configuration and prints the route, credential, rule and limit that decided, the
@@ -58,6 +61,15 @@ pub(crate) enum Command {
     /// Print the list of metrics
     #[command(hide = true)]
     MetricsCatalogue,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Check the configuration and say how each policy rule is served
+    ///
+    /// For every rule that a route names: which of the two machines evaluates it and why, whether its decisions are kept, and
+    /// which parts of `input` it can read. The register machine is several times faster; the reason says what keeps a rule off it.
+    Check(CheckArgs),
 }
 
 /// Where the configuration is.

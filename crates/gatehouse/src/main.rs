@@ -9,13 +9,14 @@ mod engine;
 mod explain;
 mod failure;
 mod output;
+mod policy;
 mod serve;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, PolicyCommand};
 use crate::failure::Failure;
 
 #[global_allocator]
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Policy(PolicyCommand::Check(args)) => policy::check(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => output::print_json(&settings::schema()),
         Command::Version => output::print(concat!("gatehouse ", env!("CARGO_PKG_VERSION"))),

@@ -4,3 +4,5 @@
 mod guides;
 #[cfg(test)]
 mod links;
+#[cfg(test)]
+mod policy;
