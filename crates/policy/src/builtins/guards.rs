@@ -1,6 +1,6 @@
 //! Builtins of the engine behind checks that keep them from panicking or from using all memory.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use regorus::Value;
 
 use crate::builtins::call_engine;
@@ -10,6 +10,9 @@ use crate::builtins::limit::over_limit;
 const MAX_ELEMENTS: i128 = 100_000;
 /// The longest text that a replacement may make, in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 20;
+
+/// The most places and patterns that a replacement may compare.
+const MAX_COMPARISONS: usize = 64 << 20;
 
 /// `numbers.range`: bounded number of elements.
 pub(super) fn numbers_range(args: &[Value]) -> Result<Value> {
@@ -21,7 +24,10 @@ pub(super) fn numbers_range(args: &[Value]) -> Result<Value> {
 
 /// `numbers.range_step`: bounded number of elements.
 pub(super) fn numbers_range_step(args: &[Value]) -> Result<Value> {
-    let step = args.get(2).and_then(|s| s.as_i128().ok()).unwrap_or(1).max(1);
+    let step = args.get(2).and_then(|s| s.as_i128().ok()).unwrap_or(1);
+    if step <= 0 {
+        bail!("step must be a positive number above zero");
+    }
     if span_of(args).is_some_and(|span| span / step > MAX_ELEMENTS) {
         return over_limit("numbers.range_step");
     }
@@ -85,15 +91,38 @@ pub(super) fn replace(args: &[Value]) -> Result<Value> {
     call_engine("replace", args)
 }
 
-/// `strings.replace_n`: bounded length of the result.
+/// `strings.replace_n`: as Go's `strings.Replacer`, which at each place takes the first pattern that fits, in their order, and never looks
+/// at what it has put in.
 pub(super) fn strings_replace_n(args: &[Value]) -> Result<Value> {
-    if let [Value::Object(patterns), Value::String(text)] = args {
-        let longest = patterns.values().filter_map(|v| v.as_string().ok()).map(|s| s.len()).max().unwrap_or(0);
-        if grows_too_long(text, longest) {
-            return over_limit("strings.replace_n");
-        }
+    let [Value::Object(patterns), Value::String(text)] = args else { bail!("an object of patterns and a text") };
+    let pairs: Result<Vec<(&str, &str)>> =
+        patterns.iter().map(|(old, new)| Ok((old.as_string()?.as_ref(), new.as_string()?.as_ref()))).collect();
+    let pairs = pairs?;
+    let longest = pairs.iter().map(|(_, new)| new.len()).max().unwrap_or(0);
+    if grows_too_long(text, longest) || text.len().saturating_mul(pairs.len()) > MAX_COMPARISONS {
+        return over_limit("strings.replace_n");
     }
-    call_engine("strings.replace_n", args)
+    let mut out = String::with_capacity(text.len());
+    let mut rest: &str = text;
+    // An empty pattern comes first, so it stands before every match and every character, and at the end.
+    let empty = pairs.iter().find(|(old, _)| old.is_empty()).map_or("", |(_, new)| *new);
+    loop {
+        out.push_str(empty);
+        let fits = pairs.iter().find(|(old, _)| !old.is_empty() && rest.starts_with(old));
+        if let Some((old, new)) = fits {
+            out.push_str(new);
+            rest = rest.get(old.len()..).unwrap_or_default();
+            continue;
+        }
+        let Some(character) = rest.chars().next() else { return Ok(Value::from(out)) };
+        out.push(character);
+        rest = rest.get(character.len_utf8()..).unwrap_or_default();
+    }
+}
+
+/// `json.is_valid`: what is no text is no JSON.
+pub(super) fn json_is_valid(args: &[Value]) -> Result<Value> {
+    if matches!(args, [Value::String(_)]) { call_engine("json.is_valid", args) } else { Ok(Value::Bool(false)) }
 }
 
 fn grows_too_long(text: &str, new_len: usize) -> bool {

@@ -70,7 +70,8 @@ impl<'a> Token<'a> {
         if let Some(named) = self.text("kid").and_then(|kid| keys.iter().find(|key| key.kid.as_deref() == Some(kid))) {
             return by(named);
         }
-        keys.iter().filter(|key| key.algorithm.as_deref().is_none_or(|own| own == algorithm)).any(by)
+        // `alg` and `use` of a key are not looked at, as in OPA; its type has to fit.
+        keys.iter().any(by)
     }
 }
 

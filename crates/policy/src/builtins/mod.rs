@@ -45,6 +45,7 @@ natives! {
     "object.subset", 2, guards::object_subset, engine_object_subset;
     "time.parse_ns", 2, guards::time_parse_ns, engine_time_parse_ns;
     "replace", 3, guards::replace, engine_replace;
+    "json.is_valid", 1, guards::json_is_valid, engine_json_is_valid;
     "strings.replace_n", 2, guards::strings_replace_n, engine_strings_replace_n;
 }
 
