@@ -7,7 +7,7 @@ use model::Timestamp;
 use smallvec::SmallVec;
 
 use super::load::quota;
-use super::tree::{Quota, Rule, Unit};
+use super::tree::{Match, Quota, Unit};
 use crate::config::{RateLimits, ResponseHeadersConfig};
 use crate::key::{Key, KeyBuilder};
 use crate::limit::{Charge, Charging, LimitStatus};
@@ -112,6 +112,7 @@ struct Asked<'t> {
     name: Option<&'t str>,
     replaces: &'t [String],
     shadow: bool,
+    is_quota: bool,
     quota: std::borrow::Cow<'t, Quota>,
     hits: u64,
     key: Key,
@@ -150,9 +151,18 @@ pub fn should_rate_limit(
     };
     let mut charged = charged.into_iter();
     let statuses: SmallVec<[RlsStatus; 4]> = asked.iter().map(|a| status(a.as_ref(), &mut charged, now)).collect();
-    let over_limit = statuses.iter().any(|s| s.over);
-    let response_headers = limits.response_headers.as_ref().map_or_else(Vec::new, |names| headers(names, &statuses));
+    let over_limit = is_over(&asked, &statuses);
+    let response_headers =
+        limits.response_headers.as_ref().map_or_else(Vec::new, |names| headers(names, &asked, &statuses));
     Ok(RlsResponse { over_limit, statuses, response_headers })
+}
+
+/// One limit that is over is enough; quotas refuse only when all of them are over.
+fn is_over(asked: &[Option<Asked<'_>>], statuses: &[RlsStatus]) -> bool {
+    let is_quota = |asked: &Option<Asked<'_>>| asked.as_ref().is_some_and(|asked| asked.is_quota);
+    let mut quotas = asked.iter().zip(statuses).filter(|(asked, _)| is_quota(asked)).peekable();
+    let limits_over = asked.iter().zip(statuses).any(|(asked, status)| !is_quota(asked) && status.over);
+    limits_over || (quotas.peek().is_some() && quotas.all(|(_, status)| status.over))
 }
 
 fn ask<'t>(
@@ -170,22 +180,33 @@ fn ask<'t>(
         .map(|o| Unit::ALL.into_iter().find(|u| u.number() == o.unit).ok_or(RlsError::InvalidOverride(o.unit)));
     let unit = unit.transpose()?;
     let Some(root) = root.filter(|_| !descriptor.is_negative_hits) else { return Ok(None) };
-    let key = descriptor.entries.iter().fold(KeyBuilder::new("rls").part(request.domain.as_bytes()), |key, (k, v)| {
-        key.part(k.as_bytes()).part(v.as_bytes())
-    });
-    let key = key.finish();
+    let key = |shared: &[Option<&str>]| {
+        let start = KeyBuilder::new("rls").part(request.domain.as_bytes());
+        let parts = descriptor.entries.iter().zip(shared.iter().copied().chain(std::iter::repeat(None)));
+        parts
+            .fold(start, |key, ((k, v), pattern)| key.part(k.as_bytes()).part(pattern.unwrap_or(v).as_bytes()))
+            .finish()
+    };
     if let (Some(limit), Some(unit)) = (descriptor.limit, unit) {
         let quota = std::borrow::Cow::Owned(quota(limit.requests_per_unit, unit, "override"));
-        return Ok(Some(Asked { name: None, replaces: &[], shadow: false, quota, hits, key }));
+        return Ok(Some(Asked {
+            name: None,
+            replaces: &[],
+            shadow: false,
+            is_quota: false,
+            quota,
+            hits,
+            key: key(&[]),
+        }));
     }
-    let found: Option<&Rule> = root.find(&descriptor.entries);
-    Ok(found.map(|rule| Asked {
+    Ok(root.find(&descriptor.entries).map(|Match { rule, shared }| Asked {
         name: rule.name.as_deref(),
         replaces: &rule.replaces,
         shadow: rule.shadow,
+        is_quota: rule.is_quota,
         quota: std::borrow::Cow::Borrowed(&rule.quota),
         hits,
-        key,
+        key: key(&shared),
     }))
 }
 
@@ -264,11 +285,19 @@ fn all_over(asked: &[Option<Asked<'_>>]) -> RlsResponse {
     RlsResponse { over_limit: true, statuses: statuses.collect(), response_headers: Vec::new() }
 }
 
-/// Of the last limit that is over, or else of the first of those with the least left. An unlimited one has none.
-fn headers(names: &ResponseHeadersConfig, statuses: &[RlsStatus]) -> Vec<(String, String)> {
-    let limited = || statuses.iter().filter_map(|s| s.current_limit.as_ref().map(|limit| (s, limit)));
-    let over = limited().rfind(|(status, _)| status.over);
-    let Some((status, limit)) = over.or_else(|| limited().min_by_key(|(status, _)| status.remaining)) else {
+/// Of the last limit that is over, or else of the first of those with the least left. A quota that is over counts as one with nothing
+/// left; an unlimited one has none.
+fn headers(
+    names: &ResponseHeadersConfig,
+    asked: &[Option<Asked<'_>>],
+    statuses: &[RlsStatus],
+) -> Vec<(String, String)> {
+    let limited = || {
+        let pairs = asked.iter().zip(statuses).filter_map(|(asked, status)| Some((asked.as_ref()?, status)));
+        pairs.filter_map(|(asked, status)| Some((asked, status, status.current_limit.as_ref()?)))
+    };
+    let over = limited().rfind(|(asked, status, _)| status.over && !asked.is_quota);
+    let Some((_, status, limit)) = over.or_else(|| limited().min_by_key(|(_, status, _)| status.remaining)) else {
         return Vec::new();
     };
     let reset = status.reset_after.map_or(0, |time| time.as_secs());

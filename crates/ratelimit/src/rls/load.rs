@@ -34,8 +34,8 @@ const KEYS: [&str; 16] = [
     "metadata",
 ];
 
-/// Keys of which a later version makes use.
-const NOT_YET: [&str; 5] = ["quota_mode", "detailed_metric", "value_to_metric", "share_threshold", "metadata"];
+/// Keys that shape statistics and metadata, of which a later version makes use. No decision depends on them.
+const NOT_YET: [&str; 3] = ["detailed_metric", "value_to_metric", "metadata"];
 
 /// Loads a file or every file of a folder, in the order of their names. All problems are collected; `None` when there are errors.
 pub fn load_descriptors(path: &FilePath, at: &Path, problems: &mut Problems) -> Option<DescriptorTree> {
@@ -217,7 +217,7 @@ fn children(map: &Map<String, Value>, path: &str, scope: &str, node: &mut Node) 
         }
         let scope = format!("{scope}\u{1f}{}:{key}\u{1f}{value}", key.len());
         let rule = rule(descriptor, &composite, &scope)?;
-        let mut child = Node { rule, ..Node::default() };
+        let mut child = Node { rule, shares: flag(descriptor, "share_threshold"), ..Node::default() };
         children(descriptor, &path, &scope, &mut child)?;
         if composite.contains('*') {
             node.wildcards.push(composite.clone());
@@ -261,7 +261,8 @@ fn rule(descriptor: &Map<String, Value>, composite: &str, scope: &str) -> Result
             "share_threshold can only be used with wildcard values (containing '*'), but found key '{composite}'"
         ));
     }
-    Ok(Some(Rule { name, replaces, shadow: flag(descriptor, "shadow_mode"), quota }))
+    let (shadow, is_quota) = (flag(descriptor, "shadow_mode"), flag(descriptor, "quota_mode"));
+    Ok(Some(Rule { name, replaces, shadow, is_quota, quota }))
 }
 
 /// `scope` names the rule; the counters of a rule are told apart by the descriptor's runtime values.

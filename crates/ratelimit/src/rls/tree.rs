@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use crate::limit::Limit;
 
@@ -76,7 +77,16 @@ pub(crate) struct Rule {
     pub(crate) name: Option<String>,
     pub(crate) replaces: Vec<String>,
     pub(crate) shadow: bool,
+    /// Being over is no refusal of its own: `quota_mode`.
+    pub(crate) is_quota: bool,
     pub(crate) quota: Quota,
+}
+
+/// The rule that a descriptor means.
+pub(crate) struct Match<'t> {
+    pub(crate) rule: &'t Rule,
+    /// For each entry the pattern under which all its values are counted together, where there is one.
+    pub(crate) shared: SmallVec<[Option<&'t str>; 4]>,
 }
 
 /// How much.
@@ -96,6 +106,8 @@ pub(crate) enum Quota {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub(crate) rule: Option<Rule>,
+    /// The values that this pattern stands for have one counter together: `share_threshold`.
+    pub(crate) shares: bool,
     /// By `key` or `key_value`, as envoyproxy/ratelimit spells them.
     pub(crate) children: HashMap<String, Node>,
     /// Composite patterns with `*`, in file order.
@@ -123,16 +135,22 @@ impl DescriptorTree {
 impl Node {
     /// The rule for a descriptor. Per entry: exact `key_value`, then wildcards in file order, then bare `key`; no backtracking. A rule
     /// counts only when it is matched by the last entry.
-    pub(crate) fn find(&self, entries: &[(&str, &str)]) -> Option<&Rule> {
+    pub(crate) fn find(&self, entries: &[(&str, &str)]) -> Option<Match<'_>> {
         let mut node = self;
+        let mut shared = SmallVec::new();
         for (i, (key, value)) in entries.iter().enumerate() {
             let composite = if value.is_empty() { (*key).to_owned() } else { format!("{key}_{value}") };
-            let wildcard =
-                || node.wildcards.iter().find(|pattern| glob(pattern, &composite)).and_then(|p| node.children.get(p));
-            let next = node.children.get(&composite).or_else(wildcard).or_else(|| node.children.get(*key));
-            node = next?;
+            let wildcard = || {
+                let pattern = node.wildcards.iter().find(|pattern| glob(pattern, &composite))?;
+                node.children.get(pattern).map(|child| (child, child.shares.then_some(pattern.as_str())))
+            };
+            let exact = node.children.get(&composite).map(|child| (child, None));
+            let next = exact.or_else(wildcard).or_else(|| node.children.get(*key).map(|child| (child, None)));
+            let (child, pattern) = next?;
+            shared.push(pattern);
+            node = child;
             if i + 1 == entries.len() {
-                return node.rule.as_ref();
+                return node.rule.as_ref().map(|rule| Match { rule, shared });
             }
             if node.children.is_empty() {
                 return None;

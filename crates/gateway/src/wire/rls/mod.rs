@@ -150,8 +150,7 @@ const OVER_LIMIT: u64 = 2;
 /// `RateLimitResponse` bytes. `overall_code` is always written, so that nothing reads as `UNKNOWN`.
 pub fn encode(answer: &RlsAnswer) -> Bytes {
     let mut out = Writer::with_capacity(128);
-    let any_over = answer.over_limit || answer.statuses.iter().any(|status| status.over_limit);
-    out.integer(1, code(any_over));
+    out.integer(1, code(answer.over_limit));
     for status in &answer.statuses {
         out.message(2, |out| descriptor_status(out, status));
     }

@@ -62,8 +62,12 @@ fn an_answer_reads_as_it_was_written() {
         response_headers: vec![("retry-after".to_owned(), "12".to_owned())],
     };
     let read = RateLimitResponse::decode(encode(&answer)).expect("well formed");
-    // One status over its limit is over the limit, whatever the caller wrote.
-    assert_eq!(read.overall_code, 2);
+    // A quota that is over is a status, and may be no refusal: the overall code is the decision.
+    assert_eq!(read.overall_code, 1);
+    assert_eq!(
+        RateLimitResponse::decode(encode(&RlsAnswer { over_limit: true, ..answer })).expect("well formed").overall_code,
+        2
+    );
     assert_eq!(read.statuses.iter().map(|s| s.code).collect::<Vec<_>>(), [2, 1]);
     let limit = read.statuses[0].current_limit.clone().expect("limit");
     assert_eq!((&*limit.name, limit.requests_per_unit, limit.unit), ("per-user", 10, 2));
