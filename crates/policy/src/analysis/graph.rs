@@ -134,6 +134,30 @@ impl Graph {
         taken.map(|(p, f)| format!("{}: {} is defined by a rule and by a data file", f.at, p.join("."))).collect()
     }
 
+    /// Large objects of data on the way to a package or in it: the interpreter copies such an object for each evaluation.
+    pub(crate) fn data_beside_rules(&self, data: &Value, most: usize) -> Vec<String> {
+        let mut found = BTreeSet::new();
+        for package in &self.packages {
+            let mut at = data;
+            for depth in 1..=package.len() {
+                let Value::Object(object) = at else { break };
+                if object.len() > most {
+                    let place = package.get(..depth).map(|path| path.join(".")).unwrap_or_default();
+                    let entries = object.len();
+                    found.insert(format!(
+                        "{place} has {entries} entries of data and leads to rules that the interpreter evaluates: it copies them for \
+                         each request; move the data below a key of its own, beside the packages"
+                    ));
+                }
+                match package.get(depth).and_then(|name| object.get(&Value::from(name.as_str()))) {
+                    Some(next) => at = next,
+                    None => break,
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
     /// Depth-first search; gives the length of the longest chain from `node`.
     fn visit(&self, node: usize, marks: &mut [Mark], trail: &mut Vec<usize>, problems: &mut Vec<String>) -> usize {
         match marks.get(node).copied().unwrap_or(Mark::Done(0)) {

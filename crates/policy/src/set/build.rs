@@ -33,6 +33,8 @@ struct Loaded {
     problems: Vec<LoadProblem>,
     /// Problems of single entry points, by their position.
     entry_problems: Vec<(usize, String)>,
+    /// What works, and could be better.
+    warnings: Vec<String>,
 }
 
 /// How to compile; tests ask for something else than the default.
@@ -91,6 +93,9 @@ pub(super) fn compile(
             problems.error(&usage.at, message.clone());
         }
         failed = true;
+    }
+    for warning in &loaded.warnings {
+        problems.warn(&at.key("bundles"), warning.clone());
     }
     if failed { None } else { Some(assemble(config, loaded)) }
 }
@@ -203,7 +208,13 @@ fn compile_all(
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
     }
+    if loaded.entries.iter().any(|(entry, _)| matches!(entry.compiled, Compiled::Interpreter { .. })) {
+        loaded.warnings.extend(graph.data_beside_rules(&sources.data, MOST_BESIDE_RULES));
+    }
 }
+
+/// The interpreter copies what lies beside the rules of a package on every evaluation; up to here nobody notices.
+const MOST_BESIDE_RULES: usize = 256;
 
 /// `data.a.b` or `data.a["b-c"]` as a path that starts with `data`.
 fn parse_rule(rule: &str) -> Option<Vec<String>> {

@@ -284,6 +284,25 @@ fn loops_end_at_their_limit() {
 }
 
 #[test]
+fn data_that_the_interpreter_would_copy_is_warned_of() {
+    let many: Map<String, Json> = (0..300).map(|i| (format!("k{i}"), Json::from(i))).collect();
+    let policy = "package p.q\n\nallow if f(1) with input as {}\n\nf(_) := true\n";
+    let warned = |data: Json| {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("p.rego"), policy).unwrap();
+        fs::write(dir.path().join("data.json"), data.to_string()).unwrap();
+        let mut problems = Problems::new();
+        let set =
+            compile(&config_of(dir.path()), &Path::root(), &mut problems, &uses("data.p.q.allow"), Options::default());
+        assert!(set.is_some(), "{:?}", problems.iter().collect::<Vec<_>>());
+        problems.iter().map(|p| p.message.clone()).collect::<Vec<_>>()
+    };
+    assert!(warned(serde_json::json!({ "users": many })).is_empty());
+    assert!(warned(Json::Object(many.clone()))[0].starts_with("data has 300 entries"));
+    assert!(warned(serde_json::json!({ "p": many }))[0].starts_with("data.p has 300 entries"));
+}
+
+#[test]
 fn limits_inside_builtins_deny_whatever_the_policy_makes_of_them() {
     for body in [
         "not numbers.range(1, 1000000000)",
