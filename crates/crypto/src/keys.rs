@@ -351,4 +351,41 @@ mod tests {
         }
         assert!(verifying_keys(r#"{"keys":[{"kty":"x"}]}"#).unwrap().is_empty());
     }
+
+    #[test]
+    fn certificates_and_public_keys_verify() {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["a.test".to_owned()]).unwrap().self_signed(&pair).unwrap();
+        let signing =
+            EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, &pair.serialize_der()).unwrap();
+        let made = signing.sign(&SystemRandom::new(), b"text").unwrap();
+        for pem in [certificate.pem(), pair.public_key_pem()] {
+            let keys = verifying_keys(&pem).unwrap();
+            assert_eq!(keys[0].verify("ES256", b"text", made.as_ref()), Ok(true), "{pem}");
+            assert_eq!(keys[0].verify("ES384", b"text", made.as_ref()), Err(KeyError::Unfit), "{pem}");
+        }
+        assert!(verifying_keys(&pair.serialize_pem()).is_err(), "a private key is no public one");
+    }
+
+    #[test]
+    fn rsa_keys_verify_in_both_paddings() {
+        use aws_lc_rs::signature::KeyPair as _;
+
+        let pair = RsaKeyPair::generate(aws_lc_rs::rsa::KeySize::Rsa2048).unwrap();
+        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let public = pair.public_key();
+        let (n, e) =
+            (public.modulus().big_endian_without_leading_zero(), public.exponent().big_endian_without_leading_zero());
+        let jwk = serde_json::json!({ "kty": "RSA", "n": number(n), "e": number(e) });
+        let keys = verifying_keys(&jwk.to_string()).unwrap();
+        let paddings: [(&str, &'static dyn RsaEncoding); 2] =
+            [("RS256", &signature::RSA_PKCS1_SHA256), ("PS512", &signature::RSA_PSS_SHA512)];
+        for (algorithm, padding) in paddings {
+            let mut made = vec![0; pair.public_modulus_len()];
+            pair.sign(padding, &SystemRandom::new(), b"text", &mut made).unwrap();
+            assert_eq!(keys[0].verify(algorithm, b"text", &made), Ok(true), "{algorithm}");
+            assert_eq!(keys[0].verify("RS384", b"text", &made), Ok(false), "{algorithm}");
+        }
+        assert_eq!(keys[0].verify("ES256", b"text", b""), Err(KeyError::Unfit));
+    }
 }

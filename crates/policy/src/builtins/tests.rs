@@ -145,3 +145,57 @@ fn ours_exist_in_the_engine_and_are_judged_pure() {
         assert_eq!(impure_among(&[name.to_owned()].into()), Some(name));
     }
 }
+
+/// One line of `tests/builtins.yaml`.
+#[derive(serde::Deserialize)]
+struct Line {
+    expr: String,
+    want: Json,
+}
+
+/// What the expressions of `tests/builtins.yaml` may name.
+const NAMES: &str = r#"package t
+
+oct := {"kty": "oct", "k": "c2VjcmV0"}
+
+hs := io.jwt.encode_sign({"alg": "HS256", "typ": "JWT"}, {"iss": "me", "aud": ["a", "b"], "nbf": 1000, "exp": 2000}, oct)
+
+ed := io.jwt.encode_sign({"alg": "EdDSA", "kid": "e"}, {}, object.union(ed_key, {"d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}))
+
+ed_key := {"kty": "OKP", "kid": "e", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+
+ed_keys := json.marshal({"keys": [{"kty": "unknown"}, es_key, ed_key]})
+
+es := io.jwt.encode_sign({"alg": "ES256"}, {}, object.union(es_key, {"d": "jpsQnnGQmL-YBIffH1136cspYG6-0iY7X1fCE9-E9LI"}))
+
+es_key := {"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}
+
+es_keys := json.marshal(es_key)
+"#;
+
+#[test]
+fn expressions_have_their_values() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/builtins.yaml");
+    let lines: Vec<Line> = serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert!(lines.len() > 60);
+    let mut wrong = Vec::new();
+    for Line { expr, want } in lines {
+        let mut engine = Engine::new();
+        engine.set_strict_builtin_errors(false);
+        install_in_engine(&mut engine, OnFailure::Undefined).unwrap();
+        engine.add_policy("t.rego".to_owned(), format!("{NAMES}\nvalue := {expr}\n")).unwrap();
+        let mut said = match engine.eval_rule("data.t.value".to_owned()) {
+            Ok(Value::Undefined) => json!("undefined"),
+            Ok(value) => serde_json::to_value(&value).unwrap(),
+            Err(error) => json!(error.to_string()),
+        };
+        if want[2] == "SIG" {
+            assert_eq!(said[2].as_str().unwrap().len(), 64, "32 bytes in hex");
+            said[2] = json!("SIG");
+        }
+        if said != want {
+            wrong.push(format!("{expr}\n  is {said}\n  wanted {want}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
