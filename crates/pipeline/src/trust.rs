@@ -103,3 +103,64 @@ impl RequestView for TrustedView<'_> {
         Some(value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use model::OwnedRequest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn request() -> OwnedRequest {
+        let attributes = json!({
+            "source": { "address": "1.2.3.4", "principal": "spiffe://x/y", "certificate": "c", "service": "s" },
+            "contextExtensions": { "route": "x" },
+            "metadataContext": { "filterMetadata": {} },
+            "request": { "time": 1 },
+        });
+        let mut request =
+            OwnedRequest { source_principal: "spiffe://x/y".to_owned(), ..OwnedRequest::get("a.test", "/") };
+        request.attributes.extend(attributes.as_object().unwrap().clone());
+        request
+    }
+
+    const NOTHING: Trust =
+        Trust { source_address: false, source_principal: false, metadata: false, context_extensions: false };
+
+    #[test]
+    fn what_is_not_believed_is_not_there() {
+        let request = request();
+        let inner = request.view();
+        let view = TrustedView::new(&inner, NOTHING);
+        assert_eq!((view.source().address, view.source().principal), ("", ""));
+        for path in [
+            &["source", "address"][..],
+            &["source", "principal"],
+            &["source", "certificate"],
+            &["contextExtensions"],
+            &["contextExtensions", "route"],
+            &["metadataContext"],
+            &["metadataContext", "filterMetadata"],
+        ] {
+            assert_eq!(view.attribute(path), None, "{path:?}");
+        }
+        assert_eq!(view.attribute(&["source"]), Some(json!({ "service": "s" })));
+        assert_eq!(view.attribute(&[]), Some(json!({ "source": { "service": "s" }, "request": { "time": 1 } })));
+        assert_eq!(view.attribute(&["request", "time"]), Some(json!(1)));
+    }
+
+    #[test]
+    fn what_is_believed_is_there() {
+        let request = request();
+        let inner = request.view();
+        let all = Trust { source_address: true, source_principal: true, metadata: true, context_extensions: true };
+        let view = TrustedView::new(&inner, all);
+        assert_eq!((view.source().address, view.source().principal), ("127.0.0.1", "spiffe://x/y"));
+        assert_eq!(view.attribute(&[]), inner.attribute(&[]));
+        assert_eq!(view.attribute(&["contextExtensions", "route"]), Some(json!("x")));
+        // Envoy's own words about the peer are believed unless the listener says otherwise; what filters add is not.
+        let usual = TrustedView::new(&inner, Trust::default());
+        assert_eq!(usual.attribute(&["contextExtensions"]), None);
+        assert_eq!(usual.attribute(&["source", "principal"]), Some(json!("spiffe://x/y")));
+    }
+}

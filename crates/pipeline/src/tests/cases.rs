@@ -295,3 +295,32 @@ fn routes_that_could_be_confused_are_refused() {
         "{problems:?}"
     );
 }
+
+#[test]
+fn values_are_made_of_the_request() {
+    let rig = with(
+        json!({
+            "name": "item",
+            "match": { "path": "/t/{tenant}/{id}" },
+            "respond": { "request_headers": {
+                "x-all": "{api}/{route}/{host}/{method}/{tenant}/{path.id}/{client_address}",
+                "x-made": "{api}/{route}/{host}/{method}/{path.id}/{client_address}",
+                "x-ids": "{request_id}",
+                "x-nobody": "{principal.subject}",
+                "x-roles": "{principal.roles}",
+                "x-text": "plain",
+            } },
+        }),
+        json!({ "tenants": { "acme": {} } }),
+    );
+    // Without a principal the two headers that need one are left out, not half-filled; and the client's own never pass.
+    let request = get("/t/acme/7").with_header("x-request-id", "r-1").with_header("x-nobody", "admin");
+    let Answer::Allow(allowed) = rig.check(&request).answer else { panic!("refused") };
+    assert_eq!(value(&allowed.headers, "x-ids"), Some("r-1"));
+    assert_eq!(value(&allowed.headers, "x-made"), Some("api/item/a.test/GET/7/127.0.0.1"));
+    assert_eq!(value(&allowed.headers, "x-text"), Some("plain"));
+    assert_eq!(value(&allowed.headers, "x-nobody"), None);
+    assert_eq!(value(&allowed.headers, "x-roles"), None);
+    assert!(allowed.headers_to_remove.iter().any(|name| name == "x-nobody"));
+    assert_eq!(value(&allowed.headers, "x-all"), None, "no tenant is asked for here");
+}
