@@ -1,7 +1,7 @@
 //! From folders to checked sources: read files within bounds, refuse what the parser cannot take, parse.
 
 mod files;
-mod idiom;
+pub(crate) mod idiom;
 mod nesting;
 mod parse;
 mod rewrite;
