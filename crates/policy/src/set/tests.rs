@@ -494,28 +494,24 @@ fn data_is_mounted_at_its_folder_and_conflicts_are_reported() {
     );
 }
 
-/// Run with `--ignored --nocapture` in a release build to see the figures.
+/// Forms in which the register machine says something else than OPA, some of them yes where OPA says no.
 #[test]
-#[ignore = "prints timings; run by hand in a release build"]
-fn timings() {
-    let text = fs::read_to_string(FsPath::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/rbac.yaml")).unwrap();
-    let file: CaseFile = serde_saphyr::from_str(&text).unwrap();
-    let data = serde_json::to_string(&file.data).unwrap();
-    for cache in [false, true] {
-        let set = build(&file.policy, &data, &file.entry, |c, _| c.decision_cache.enabled = cache).unwrap();
-        let request = file.cases[0].request.clone();
-        let view = request.view();
-        let context = context(&view, 1_000);
-        let principal = Principal { subject: "a".into(), roles: vec!["reader".into()], ..Principal::default() };
-        let identity = Identity::Known(Arc::new(principal));
-        let route = RouteValue::new(&Json::Null);
-        let input = PolicyInput { request: &context, identity: &identity, route: &route, generation: 1 };
-        let mut trace = Trace::start(false);
-        let started = Instant::now();
-        for _ in 0..200_000 {
-            set.evaluate(EntryPointId(0), &input, &mut trace).unwrap();
-        }
-        println!("cache {cache}: {:?} each", started.elapsed() / 200_000);
+fn what_the_register_machine_answers_otherwise_goes_to_the_interpreter() {
+    for (what, policy) in [
+        ("pairs in a set", "package p\na if \"x\", \"x\" in {\"x\"}\n"),
+        ("the last of several values", "package p\na := {\"allowed\": x} if some x in [false, true]\n"),
+        ("not in a comprehension", "package p\nf(_) := true\na if count([x | x := 1; not f(input.missing)]) == 0\n"),
+        ("not in every", "package p\nf(_) := true\na if { every x in [1] { x > 0; not f(input.missing) } }\n"),
+        ("an empty package", "package p\na if count(data.other) == 0\n"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("p.rego"), policy).unwrap();
+        fs::write(dir.path().join("other.rego"), "package other\n").unwrap();
+        let mut problems = Problems::new();
+        let options = Options::default();
+        let set = compile(&config_of(dir.path()), &Path::root(), &mut problems, &uses("data.p.a"), options);
+        let set = set.unwrap_or_else(|| panic!("{what}: {:?}", problems.iter().collect::<Vec<_>>()));
+        assert_eq!(set.engines()[0].engine, EngineKind::Interpreter, "{what}");
     }
 }
 
