@@ -43,17 +43,12 @@ pub enum KeyError {
 pub struct VerifyingKey {
     /// `kid`, when it came from a JWK.
     pub kid: Option<String>,
-    /// `alg`, when it came from a JWK that says so.
-    pub algorithm: Option<String>,
     material: Material,
 }
 
 impl std::fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifyingKey")
-            .field("kid", &self.kid)
-            .field("algorithm", &self.algorithm)
-            .finish_non_exhaustive()
+        f.debug_struct("VerifyingKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 
@@ -78,7 +73,7 @@ enum Material {
 /// [`KeyError`].
 pub fn verifying_keys(text: &str) -> Result<Vec<VerifyingKey>, KeyError> {
     if text.contains("-----BEGIN") {
-        return pem_key(text).map(|material| vec![VerifyingKey { kid: None, algorithm: None, material }]);
+        return pem_key(text).map(|material| vec![VerifyingKey { kid: None, material }]);
     }
     let json: Map<String, Value> = serde_json::from_str(text).map_err(|_no_json| KeyError::Format)?;
     match json.get("keys").and_then(Value::as_array) {
@@ -92,7 +87,7 @@ pub fn verifying_keys(text: &str) -> Result<Vec<VerifyingKey>, KeyError> {
 
 /// A shared secret for HS256, HS384 and HS512.
 pub fn shared_secret(secret: &[u8]) -> VerifyingKey {
-    VerifyingKey { kid: None, algorithm: None, material: Material::Secret(secret.to_vec()) }
+    VerifyingKey { kid: None, material: Material::Secret(secret.to_vec()) }
 }
 
 fn pem_key(text: &str) -> Result<Material, KeyError> {
@@ -133,7 +128,7 @@ fn jwk(map: &Map<String, Value>) -> Result<VerifyingKey, KeyError> {
         Some("oct") => Material::Secret(part(map, "k")?),
         _ => return Err(KeyError::Unknown),
     };
-    Ok(VerifyingKey { kid: text("kid"), algorithm: text("alg"), material })
+    Ok(VerifyingKey { kid: text("kid"), material })
 }
 
 fn part(map: &Map<String, Value>, name: &str) -> Result<Vec<u8>, KeyError> {

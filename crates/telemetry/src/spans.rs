@@ -3,7 +3,6 @@
 //! A decision whose caller sent a `traceparent` follows the caller's sampling; the others are sampled by share. Spans are made
 //! from the finished record, batched by the SDK on a thread of its own and dropped when the collector does not keep up.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -20,7 +19,7 @@ use opentelemetry::{Context, KeyValue, SpanId, TraceFlags, TraceId};
 use opentelemetry_http::{Bytes, HttpClient, HttpError};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _, WithHttpConfig as _};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanLimits};
+use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider};
 use tokio::runtime::Handle;
 
 use crate::chain::error_chain;
@@ -57,7 +56,6 @@ pub(crate) fn start(config: &TracesConfig, client: Client) -> Result<(), String>
     let provider = SdkTracerProvider::builder()
         .with_batch_exporter(exporter)
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(config.sample))))
-        .with_span_limits(SpanLimits::default())
         .with_resource(Resource::builder().with_service_name("gatehouse").with_attribute(version).build())
         .build();
     let tracer = provider.tracer("gatehouse");
@@ -163,8 +161,8 @@ impl HttpClient for Transport {
         let exchange = self.control.spawn(async move {
             let (head, body) = request.into_parts();
             let kind = head.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-            let kind = Cow::Borrowed(kind.unwrap_or("application/x-protobuf"));
-            client.post(&head.uri.to_string(), plaintext, &kind, body, EXPORT_TIMEOUT).await
+            let kind = kind.unwrap_or("application/x-protobuf");
+            client.post(&head.uri.to_string(), plaintext, kind, body, EXPORT_TIMEOUT).await
         });
         let [sent, lost] = &EXPORTED;
         match exchange.await? {

@@ -40,13 +40,16 @@ impl Bound {
     pub(crate) fn open(address: &Address, mode: u32) -> io::Result<Self> {
         match address {
             Address::Unix(path) => {
-                check_stale(path)?;
-                // Nobody may connect before the mode is set, so the socket gets its name last.
+                clear_stale(path)?;
+                // Nobody may connect before the mode is set, so the socket gets its name last: by a link, which takes no name from
+                // a process that was faster. In a container every process has the same number, so one that was killed here may
+                // have left its file.
                 let unnamed = path.with_file_name(format!(".{}", std::process::id()));
+                clear_stale(&unnamed)?;
                 let listener = UnixListener::bind(&unnamed)?;
                 let unnamed = SocketFile(unnamed);
                 fs::set_permissions(&unnamed.0, fs::Permissions::from_mode(mode))?;
-                fs::rename(&unnamed.0, path)?;
+                fs::hard_link(&unnamed.0, path)?;
                 Ok(Self::Unix(listener, SocketFile(path.clone())))
             }
             Address::Tcp(tcp) => {
@@ -92,8 +95,8 @@ impl Bound {
     }
 }
 
-/// The name is free, or that of a socket that nobody listens on; anything else stays, and is an error.
-fn check_stale(path: &Path) -> io::Result<()> {
+/// Removes the file of a socket that nobody listens on; anything else stays, and is an error.
+fn clear_stale(path: &Path) -> io::Result<()> {
     let file = match fs::symlink_metadata(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -103,7 +106,7 @@ fn check_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file that is no socket"));
     }
     match StdUnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         Err(error) => Err(error),
         Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens there")),
     }

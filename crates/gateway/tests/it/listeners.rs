@@ -39,11 +39,15 @@ async fn only_a_dead_socket_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("envoy.sock");
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    // Left by one that was killed before it had given the socket its name.
+    let unnamed = folder.path().join(format!(".{}", std::process::id()));
+    drop(std::os::unix::net::UnixListener::bind(&unnamed).unwrap());
     let section = json!({ "drain_notice": "1ms", "listeners": [{ "address": format!("unix:{}", path.display()), "serves": ["check"] }] });
     let gateway = start(section.clone()).await;
     let second = std::panic::AssertUnwindSafe(start(section.clone()));
     assert!(tokio::spawn(second).await.is_err(), "a live socket is not taken over");
     assert!(allowed(&Client::unix(&path).await.unwrap().check("/a").await));
+    assert!(!unnamed.exists());
     gateway.stop().await;
     std::fs::write(&path, "text").unwrap();
     assert!(tokio::spawn(start(section)).await.is_err(), "a file that is no socket is left alone");

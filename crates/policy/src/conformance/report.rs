@@ -16,9 +16,7 @@ pub(super) fn write(ran: &[Ran]) {
         println!("{folder:<45}{passed:>6} passed {failed:>5} failed");
     }
     for version in ["v1", "v0"] {
-        let scope = || ran.iter().filter(|one| one.folder.starts_with(version) && !is_out_of_scope(one));
-        let (all, passed) = (scope().count(), scope().filter(|one| one.outcome.passed()).count());
-        let served = scope().filter(|one| !matches!(one.outcome.rvm, Rvm::NotServed)).count();
+        let (all, passed, served) = counts(ran, version);
         let share = 100.0 * f64::from(u32::try_from(passed).unwrap()) / f64::from(u32::try_from(all.max(1)).unwrap());
         println!("{version}: {passed} of {all} pass ({share:.1} %); the register machine serves {served}");
     }
@@ -27,6 +25,13 @@ pub(super) fn write(ran: &[Ran]) {
         let lines = failures.map(|(one, why)| format!("{}\t{}\t{why}", one.folder, one.case.note));
         std::fs::write(file, lines.collect::<Vec<_>>().join("\n")).unwrap();
     }
+}
+
+/// Cases in scope, those that pass, and those that the register machine serves.
+fn counts(ran: &[Ran], version: &str) -> (usize, usize, usize) {
+    let scope = || ran.iter().filter(|one| one.folder.starts_with(version) && !is_out_of_scope(one));
+    let served = scope().filter(|one| !matches!(one.outcome.rvm, Rvm::NotServed)).count();
+    (scope().count(), scope().filter(|one| one.outcome.passed()).count(), served)
 }
 
 fn is_out_of_scope(one: &Ran) -> bool {
@@ -76,9 +81,7 @@ fn page(ran: &[Ran], known: &BTreeMap<String, String>) -> String {
          | cases | pass | of | on the register machine |\n|---|---|---|---|\n",
     );
     for version in ["v1", "v0"] {
-        let scope = || ran.iter().filter(|one| one.folder.starts_with(version) && !is_out_of_scope(one));
-        let (all, passed) = (scope().count(), scope().filter(|one| one.outcome.passed()).count());
-        let served = scope().filter(|one| !matches!(one.outcome.rvm, Rvm::NotServed)).count();
+        let (all, passed, served) = counts(ran, version);
         let _infallible = writeln!(page, "| {version} | {passed} | {all} | {served} |");
     }
     page.push_str("\n`graphql.*` and `providers.aws.*` are out of scope and not counted for v1.\n\n## What differs\n\n| why | cases |\n|---|---|\n");
