@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Instant;
 
-use model::{Answer, Reason, RequestView};
+use bytes::Bytes;
+use model::{Answer, PluginReply, Reason, RequestView};
 use serde_json::{Map, Value};
 
 use crate::config::TrustedAttribute;
@@ -14,6 +15,8 @@ use crate::wire::rls::{RlsAnswer, RlsCall};
 pub struct Check<'a> {
     /// The request.
     pub view: &'a dyn RequestView,
+    /// The message that it came in.
+    pub bytes: &'a Bytes,
     /// When the answer must be ready.
     pub deadline: Instant,
     /// What this listener believes.
@@ -27,6 +30,21 @@ pub struct Decided {
     pub answer: Answer,
     /// `CheckResponse.dynamic_metadata`.
     pub metadata: Map<String, Value>,
+}
+
+/// An answer with its form on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// As Gatehouse answers.
+    Decided(Decided),
+    /// As opa-envoy-plugin answers.
+    Plugin(PluginReply),
+}
+
+impl From<Decided> for Reply {
+    fn from(decided: Decided) -> Self {
+        Self::Decided(decided)
+    }
 }
 
 /// Why there is no answer to a rate-limit request.
@@ -43,10 +61,10 @@ pub enum RlsFault {
 /// What decides. Every call pins the snapshot of its moment.
 pub trait Decide: Send + Sync + 'static {
     /// Decides one check. Runs on one worker thread from start to end.
-    fn check(&self, check: Check<'_>) -> impl Future<Output = Decided>;
+    fn check(&self, check: Check<'_>) -> impl Future<Output = Reply>;
 
     /// The recorded refusal of a request that never reached [`Decide::check`], or whose check came to no end.
-    fn refuse(&self, reason: Reason) -> Decided;
+    fn refuse(&self, reason: Reason) -> Reply;
 
     /// Told of every request that was shed; its answer was encoded long before, so this must cost next to nothing.
     fn shed(&self) {}

@@ -17,15 +17,19 @@ pub(crate) enum Code {
     InvalidArgument,
     Unimplemented,
     Unavailable,
+    /// Any other than 0.
+    Other(u8),
 }
 
 impl Code {
-    const fn value(self) -> HeaderValue {
+    fn value(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Ok => "0",
             Self::InvalidArgument => "3",
             Self::Unimplemented => "12",
             Self::Unavailable => "14",
+            // 0 would be a yes.
+            Self::Other(code) => return HeaderValue::from(u16::from(code.max(1))),
         })
     }
 }
@@ -41,6 +45,8 @@ pub(crate) enum Unreadable {
     Gone,
 }
 
+/// What a `grpc-message` may not hold as it is; other than ASCII is encoded anyway.
+const MESSAGE: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS.add(b'%');
 const PREFIX: usize = 5;
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 static GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
@@ -95,8 +101,9 @@ pub(crate) fn message(payload: &[u8]) -> Response<Body> {
 pub(crate) fn status(code: Code, text: &str) -> Response<Body> {
     let mut response = respond(Body::Unary { data: None, trailers: false });
     response.headers_mut().insert(GRPC_STATUS.clone(), code.value());
-    // A message that is no header value is left out; the code says enough.
-    if let Ok(text) = HeaderValue::from_str(text) {
+    // Percent-encoded (gRPC over HTTP/2, "Responses").
+    let text = percent_encoding::utf8_percent_encode(text, MESSAGE).to_string();
+    if let Ok(text) = HeaderValue::from_str(&text) {
         response.headers_mut().insert(GRPC_MESSAGE.clone(), text);
     }
     response

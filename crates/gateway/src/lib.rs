@@ -13,6 +13,6 @@ mod services;
 pub mod wire;
 
 pub use crate::config::{ServerConfig, ServerPlan, TrustedAttribute};
-pub use decide::{Check, Decide, Decided, RlsFault};
+pub use decide::{Check, Decide, Decided, Reply, RlsFault};
 pub use server::tls::TlsError;
 pub use server::{Dependency, GatewayParts, Probes, Readiness, ServeError, serve};

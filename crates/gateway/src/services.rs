@@ -15,17 +15,17 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use model::Reason;
+use model::{Answer, PluginAnswer, PluginReply, Reason};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 use tower::Service as _;
 
 use crate::config::{ServerPlan, Service, TrustedAttribute};
-use crate::decide::{Check, Decide, Decided, RlsFault};
+use crate::decide::{Check, Decide, Decided, Reply, RlsFault};
 use crate::grpc::{self, Body, Code, Unreadable};
 use crate::reflection::Reflection;
 use crate::wire::rls::RlsCall;
-use crate::wire::{CheckIndex, Scratch, encode_answer, refuse, rls};
+use crate::wire::{CheckIndex, Encoded, Scratch, encode_answer, encode_plugin_reply, refuse, rls};
 
 /// What all connections share.
 pub(crate) struct Shared<D> {
@@ -69,7 +69,10 @@ impl<D: Decide> Shared<D> {
     pub(crate) async fn serve(&self, offer: &Offer, request: Request<Incoming>) -> Response<Body> {
         match request.uri().path() {
             CHECK if offer.serves.contains(&Service::Check) && request.method() == Method::POST => {
-                grpc::message(&self.check(offer, request).await)
+                match self.check(offer, request).await {
+                    Encoded::Message(bytes) => grpc::message(&bytes),
+                    Encoded::Status(code, text) => grpc::status(Code::Other(code), &text),
+                }
             }
             SHOULD_RATE_LIMIT if offer.serves.contains(&Service::Ratelimit) && request.method() == Method::POST => {
                 self.rate_limit(request).await
@@ -85,41 +88,36 @@ impl<D: Decide> Shared<D> {
         }
     }
 
-    async fn check(&self, offer: &Offer, request: Request<Incoming>) -> Bytes {
-        let Some(_in_flight) = self.enter() else { return self.overloaded.clone() };
+    async fn check(&self, offer: &Offer, request: Request<Incoming>) -> Encoded {
+        let Some(_in_flight) = self.enter() else { return Encoded::Message(self.overloaded.clone()) };
         let now = Instant::now();
         let deadline = grpc::deadline(request.headers(), now, self.plan.max_deadline, self.plan.deadline_reserve);
         // Boxed, because it is large, and hyper and the runtime move what they are given several times.
         let work = caught(Box::pin(self.decide_check(offer, request, deadline)));
         let outcome = match tokio::time::timeout_at(deadline.into(), work).await {
-            Ok(Ok(bytes)) => return bytes,
+            Ok(Ok(encoded)) => return encoded,
             Ok(Err(Panicked)) => Reason::Internal,
             Err(_elapsed) => Reason::DeadlineExceeded,
         };
         self.refuse(outcome)
     }
 
-    async fn decide_check(&self, offer: &Offer, request: Request<Incoming>, deadline: Instant) -> Bytes {
+    async fn decide_check(&self, offer: &Offer, request: Request<Incoming>, deadline: Instant) -> Encoded {
         let bytes = match grpc::read_message(request.into_body(), self.plan.max_request).await {
             Ok(bytes) => bytes,
             Err(Unreadable::TooLarge) => return self.refuse(Reason::BodyTooLarge),
             Err(Unreadable::Malformed | Unreadable::Gone) => return self.refuse(Reason::MalformedRequest),
         };
         let scratch = Scratch::default();
-        let view = match CheckIndex::parse(&bytes, &scratch) {
-            Ok(view) if view.has_http() => view,
-            Ok(_) | Err(_) => return self.refuse(Reason::MalformedRequest),
-        };
-        encode(&self.decide.check(Check { view: &view, deadline, trusts: &offer.trusts }).await)
+        let Ok(view) = CheckIndex::parse(&bytes, &scratch) else { return self.refuse(Reason::MalformedRequest) };
+        encode(&self.decide.check(Check { view: &view, bytes: &bytes, deadline, trusts: &offer.trusts }).await)
     }
 
     /// A recorded refusal; if even that fails, an unrecorded one.
-    fn refuse(&self, reason: Reason) -> Bytes {
+    fn refuse(&self, reason: Reason) -> Encoded {
         match catch_unwind(AssertUnwindSafe(|| self.decide.refuse(reason))) {
-            Ok(Decided { answer, metadata }) if !matches!(answer, model::Answer::Allow(_)) => {
-                encode_answer(&answer, &metadata).unwrap_or_else(|_unfit| refuse(reason))
-            }
-            Ok(_) | Err(_) => refuse(reason),
+            Ok(reply) if !allows(&reply) => encode(&reply),
+            Ok(_) | Err(_) => Encoded::Message(refuse(reason)),
         }
     }
 
@@ -152,10 +150,21 @@ impl<D: Decide> Shared<D> {
     }
 }
 
-fn encode(decided: &Decided) -> Bytes {
-    encode_answer(&decided.answer, &decided.metadata).unwrap_or_else(|error| {
+fn allows(reply: &Reply) -> bool {
+    match reply {
+        Reply::Decided(Decided { answer, .. }) => matches!(answer, Answer::Allow(_)),
+        Reply::Plugin(PluginReply { answer, .. }) => matches!(answer, PluginAnswer::Allow(_)),
+    }
+}
+
+fn encode(reply: &Reply) -> Encoded {
+    let encoded = match reply {
+        Reply::Decided(Decided { answer, metadata }) => encode_answer(answer, metadata).map(Encoded::Message),
+        Reply::Plugin(reply) => encode_plugin_reply(reply),
+    };
+    encoded.unwrap_or_else(|error| {
         tracing::error!(%error, "an answer is not fit for the wire and became a denial");
-        refuse(Reason::Internal)
+        Encoded::Message(refuse(Reason::Internal))
     })
 }
 

@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod context;
 pub mod decision;
+pub mod plugin;
 pub mod principal;
 pub mod reason;
 pub mod request;
@@ -16,6 +17,7 @@ pub mod trace;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{RequestContext, Scheme};
 pub use decision::{Allowed, Answer, Challenge, Denial, HeaderEdit, Refusal};
+pub use plugin::{PluginAnswer, PluginReply};
 pub use principal::{Assurance, CredentialKind, Identity, Principal, PrincipalKind};
 pub use reason::{Class, Reason};
 pub use request::{Header, HttpFields, OwnedRequest, Peer, RequestView};

@@ -11,6 +11,12 @@ pub trait RequestView {
     /// `attributes.request.http` without its headers.
     fn http(&self) -> &HttpFields<'_>;
 
+    /// False when the headers did not come as Envoy sends them by default: as a `header_map`, or with names in upper case. What
+    /// [`RequestView::headers`] gives is then not what [`RequestView::attribute`] shows.
+    fn has_plain_headers(&self) -> bool {
+        true
+    }
+
     /// The request headers in the order received: names in lower case, duplicates kept,
     /// pseudo-headers (`:path`, …) included when Envoy sends them. Both forms of ext_authz
     /// (`headers` and `header_map`) end here.

@@ -18,6 +18,7 @@ mod conformance;
 mod engine;
 mod input;
 mod load;
+pub mod opa;
 mod result;
 mod set;
 

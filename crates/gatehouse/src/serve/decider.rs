@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use gateway::wire::rls::{RlsAnswer, RlsAnswerLimit, RlsAnswerStatus, RlsCall, RlsCallDescriptor};
-use gateway::{Check, Decide, Decided, RlsFault, TrustedAttribute};
+use gateway::{Check, Decide, Decided, Reply, RlsFault, TrustedAttribute};
 use model::Reason;
 use pipeline::{CheckCall, Checked, Services, Snapshot, Trust};
 use ratelimit::{Override, RlsDescriptor, RlsError, RlsRequest, RlsStatus};
@@ -17,7 +17,12 @@ pub(crate) struct Decider {
 }
 
 impl Decide for Decider {
-    async fn check(&self, check: Check<'_>) -> Decided {
+    async fn check(&self, check: Check<'_>) -> Reply {
+        let http = check.view.http();
+        if http.method.is_empty() && http.path.is_empty() {
+            // There is nothing to decide on.
+            return self.refuse(Reason::MalformedRequest);
+        }
         // One generation from start to end.
         let snapshot = self.snapshot.load_full();
         let call =
@@ -28,7 +33,7 @@ impl Decide for Decider {
         decided(pipeline::check(&snapshot, &self.services, call).await)
     }
 
-    fn refuse(&self, reason: Reason) -> Decided {
+    fn refuse(&self, reason: Reason) -> Reply {
         decided(pipeline::refuse(&self.snapshot.load(), &self.services, reason))
     }
 
@@ -101,6 +106,6 @@ fn status(from: RlsStatus) -> RlsAnswerStatus {
     }
 }
 
-fn decided(checked: Checked) -> Decided {
-    Decided { answer: checked.answer, metadata: checked.metadata }
+fn decided(checked: Checked) -> Reply {
+    Decided { answer: checked.answer, metadata: checked.metadata }.into()
 }

@@ -16,4 +16,5 @@ mod generate;
 
 pub use check::{CheckIndex, Scratch};
 pub use reader::Malformed;
+pub use respond::plugin::{Encoded, encode_plugin_reply};
 pub use respond::{encode_answer, refuse};

@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::service::auth::v3::{CheckRequest, CheckResponse, che
 use gateway::config::Address;
 use gateway::wire::rls::{RlsAnswer, RlsCall};
 use gateway::{
-    Check, Decide, Decided, Dependency, GatewayParts, Probes, Readiness, RlsFault, ServeError, ServerConfig,
+    Check, Decide, Decided, Dependency, GatewayParts, Probes, Readiness, Reply, RlsFault, ServeError, ServerConfig,
 };
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) struct ByPath;
 
 impl Decide for ByPath {
-    async fn check(&self, check: Check<'_>) -> Decided {
+    async fn check(&self, check: Check<'_>) -> Reply {
         let http = check.view.http();
         match http.path {
             "/panic" => panic!("as asked"),
@@ -39,9 +39,9 @@ impl Decide for ByPath {
         allow(HeaderEdit::set("x-host", http.host))
     }
 
-    fn refuse(&self, reason: Reason) -> Decided {
+    fn refuse(&self, reason: Reason) -> Reply {
         let refusal = Refusal { status: reason.status(), headers: Vec::new(), body: reason.as_str().to_owned() };
-        Decided { answer: Answer::Deny(refusal), metadata: Map::new() }
+        Decided { answer: Answer::Deny(refusal), metadata: Map::new() }.into()
     }
 
     fn rate_limit(&self, call: &RlsCall<'_>) -> Result<RlsAnswer, RlsFault> {
@@ -54,9 +54,9 @@ impl Decide for ByPath {
     }
 }
 
-fn allow(header: HeaderEdit) -> Decided {
+fn allow(header: HeaderEdit) -> Reply {
     let answer = Answer::Allow(Allowed { headers: vec![header], ..Allowed::default() });
-    Decided { answer, metadata: Map::from_iter([("outcome".to_owned(), Value::from("allow"))]) }
+    Decided { answer, metadata: Map::from_iter([("outcome".to_owned(), Value::from("allow"))]) }.into()
 }
 
 #[derive(Default)]

@@ -29,6 +29,8 @@ pub(crate) struct Limits {
 /// Why there is no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
+    /// The deadline had passed before it began.
+    TooLate,
     /// The policy failed.
     Error(String),
     /// The machine panicked; it must not be used again.

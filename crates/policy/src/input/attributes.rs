@@ -1,20 +1,18 @@
 //! `input.attributes`: the ext_authz `AttributeContext` with protobuf's names in lowerCamelCase; only what is set
 //! is there (reference: opa-envoy-plugin `envoyauth/protomap.go`).
 
-use std::borrow::Cow;
-
 use base64::Engine as _;
-use model::{Peer, RequestContext};
+use model::Peer;
 use regorus::Value;
 use regorus::value::Object;
 
+use crate::input::Source;
 use crate::input::keys::{Keys, header_name};
 use crate::input::plan::{AttributesPlan, Headers, HttpPlan};
-use crate::set::PolicyInput;
 
 /// `input.attributes`.
-pub(super) fn build(plan: &AttributesPlan, input: &PolicyInput<'_, '_>, keys: &Keys) -> Value {
-    let view = input.request.view;
+pub(super) fn build(plan: &AttributesPlan, source: &Source<'_, '_>, keys: &Keys) -> Value {
+    let view = source.view();
     let mut attributes = match &plan.others {
         None => match view.attribute(&[]).map(Value::from) {
             Some(Value::Object(all)) => Object::clone(&all),
@@ -38,12 +36,16 @@ pub(super) fn build(plan: &AttributesPlan, input: &PolicyInput<'_, '_>, keys: &K
     if plan.destination {
         attributes.insert(keys.destination.clone(), peer(view.destination(), view.attribute(&["destination"]), keys));
     }
-    if plan.http.any || plan.time {
+    if source.is_unusual() && (plan.http.any || plan.time) {
+        if let Some(request) = view.attribute(&["request"]) {
+            attributes.insert(keys.request.clone(), Value::from(request));
+        }
+    } else if plan.http.any || plan.time {
         let mut request = Object::new();
         if let Some((seconds, nanos)) = view.http().time.filter(|_| plan.time) {
             request.insert(keys.time.clone(), time(seconds, nanos, keys));
         }
-        request.insert(keys.http.clone(), http(&plan.http, input.request, keys));
+        request.insert(keys.http.clone(), http(&plan.http, source, keys));
         attributes.insert(keys.request.clone(), request.into_value());
     }
     attributes.into_value()
@@ -81,15 +83,15 @@ fn peer(peer: &Peer<'_>, received: Option<serde_json::Value>, keys: &Keys) -> Va
     object.into_value()
 }
 
-fn http(plan: &HttpPlan, request: &RequestContext<'_>, keys: &Keys) -> Value {
-    let received = request.view.http();
+fn http(plan: &HttpPlan, source: &Source<'_, '_>, keys: &Keys) -> Value {
+    let received = source.view().http();
     let read = &plan.fields;
     let mut http = Object::new();
     let texts: [(bool, &Value, &str); 7] = [
         (read.id, &keys.id, received.id),
         (read.method, &keys.method, received.method),
-        (read.host, &keys.host, &request.host),
-        (read.scheme, &keys.scheme, request.scheme.as_str()),
+        (read.host, &keys.host, source.host()),
+        (read.scheme, &keys.scheme, source.scheme()),
         (read.query, &keys.query, received.query),
         (read.fragment, &keys.fragment, received.fragment),
         (read.protocol, &keys.protocol, received.protocol),
@@ -98,7 +100,7 @@ fn http(plan: &HttpPlan, request: &RequestContext<'_>, keys: &Keys) -> Value {
         put_text(&mut http, key, text);
     }
     if read.path {
-        put_text(&mut http, &keys.path, &full_path(request));
+        put_text(&mut http, &keys.path, &source.full_path());
     }
     if read.size && received.size != 0 {
         http.insert(keys.size.clone(), Value::from(received.size));
@@ -111,38 +113,29 @@ fn http(plan: &HttpPlan, request: &RequestContext<'_>, keys: &Keys) -> Value {
             http.insert(keys.body.clone(), Value::from(String::from_utf8_lossy(received.body).as_ref()));
         }
     }
-    if let Some(headers) = headers(&plan.headers, request) {
+    if let Some(headers) = headers(&plan.headers, source) {
         http.insert(keys.headers.clone(), headers);
     }
     http.into_value()
 }
 
-/// The path decided on with its query, byte for byte as received where it was not rewritten.
-pub(super) fn full_path<'a>(request: &'a RequestContext<'_>) -> Cow<'a, str> {
-    let received = request.view.http().path;
-    match received.strip_prefix(request.path.as_ref()) {
-        Some(rest) if rest.is_empty() || rest.starts_with('?') => Cow::Borrowed(received),
-        _ if request.query.is_empty() => Cow::Borrowed(&request.path),
-        _ => Cow::Owned(format!("{}?{}", request.path, request.query)),
-    }
-}
-
 /// `headers`: several values of one name are joined with commas, as Envoy does.
-fn headers(plan: &Headers, request: &RequestContext<'_>) -> Option<Value> {
+fn headers(plan: &Headers, source: &Source<'_, '_>) -> Option<Value> {
     let mut object = Object::new();
     match plan {
         Headers::None => return None,
         Headers::Named(names) => {
             for name in names {
-                if let Some(value) = joined(request, name) {
+                if let Some(value) = joined(source, name) {
                     object.insert(header_name(name), value);
                 }
             }
         }
         Headers::All => {
-            for (index, header) in request.headers.iter().enumerate() {
-                let is_first = !request.headers.iter().take(index).any(|h| h.name == header.name);
-                if let Some(value) = is_first.then(|| joined(request, header.name)).flatten() {
+            let all = source.headers();
+            for (index, header) in all.iter().enumerate() {
+                let is_first = !all.iter().take(index).any(|h| h.name == header.name);
+                if let Some(value) = is_first.then(|| joined(source, header.name)).flatten() {
                     object.insert(header_name(header.name), value);
                 }
             }
@@ -151,8 +144,8 @@ fn headers(plan: &Headers, request: &RequestContext<'_>) -> Option<Value> {
     Some(object.into_value())
 }
 
-fn joined(request: &RequestContext<'_>, name: &str) -> Option<Value> {
-    let mut values = request.header_values(name);
+fn joined(source: &Source<'_, '_>, name: &str) -> Option<Value> {
+    let mut values = source.header_values(name);
     let first = values.next()?;
     let Some(second) = values.next() else {
         return Some(Value::from(String::from_utf8_lossy(first).as_ref()));

@@ -2,7 +2,8 @@
 //!
 //! Only what an entry point can read is built ([`InputPlan`]); what is not built cannot be told from absent by a
 //! policy that cannot ask for it. Differences from the plugin, all on the safe side: `headers` are the ones left
-//! after sanitising, `path` is the path decided on, `host` is the normalised host, `scheme` is what trusted hops say.
+//! after sanitising, `path` is the path decided on, `host` is the normalised host, `scheme` is what trusted hops say. In place
+//! of the plugin itself ([`Source::Received`]) there are none of these differences, and no `principal` and `route`.
 
 mod attributes;
 mod body;
@@ -10,50 +11,69 @@ mod keys;
 mod parsed;
 mod plan;
 mod principal;
+mod source;
 
-use model::{Denial, Reason};
+use model::Identity;
+use prost_reflect::DescriptorPool;
 use regorus::Value;
 use regorus::value::Object;
 
-use crate::set::PolicyInput;
+use crate::set::RouteValue;
 
 pub(crate) use plan::InputPlan;
+pub(crate) use source::Source;
+
+/// What `input` is made from.
+#[derive(Clone, Copy)]
+pub(crate) struct Material<'a, 'r> {
+    /// The request.
+    pub(crate) source: Source<'a, 'r>,
+    /// `principal` and `route`, for policies of our own.
+    pub(crate) ours: Option<(&'a Identity, &'a RouteValue)>,
+    /// Whether there are `parsed_body` and `truncated_body` at all.
+    pub(crate) bodies: bool,
+    /// gRPC services whose messages can be read.
+    pub(crate) descriptors: Option<&'a DescriptorPool>,
+}
 
 /// Builds what `plan` names.
 ///
 /// # Errors
-/// [`Reason::MalformedRequest`] when a part that the policy reads cannot be parsed, as the plugin answers 400.
-pub(crate) fn build(plan: &InputPlan, input: &PolicyInput<'_, '_>) -> Result<Value, Denial> {
-    let malformed = |detail: &'static str| Denial::new(Reason::MalformedRequest).because(detail);
+/// A part that the policy reads cannot be parsed. The plugin parses all parts of every request, so in its place the parts
+/// that are not read have to be parsed, too.
+pub(crate) fn build(plan: &InputPlan, material: &Material<'_, '_>) -> Result<Value, String> {
+    let source = &material.source;
+    let strict = matches!(source, Source::Received(_));
     keys::with(|keys| {
         let mut root = Object::new();
         if plan.attributes.any() {
-            root.insert(keys.attributes.clone(), attributes::build(&plan.attributes, input, keys));
+            root.insert(keys.attributes.clone(), attributes::build(&plan.attributes, source, keys));
         }
         if plan.version {
             root.insert(keys.version.clone(), keys.version_value.clone());
         }
-        let parsed_path = if plan.parsed_path { Some(parsed::path(input.request).map_err(malformed)?) } else { None };
-        if let Some(value) = parsed_path {
-            root.insert(keys.parsed_path.clone(), value);
+        if plan.parsed_path || (strict && source.full_path().contains('%')) {
+            root.insert(keys.parsed_path.clone(), parsed::path(source)?);
         }
-        if plan.parsed_query {
-            root.insert(keys.parsed_query.clone(), parsed::query(input.request.query).map_err(malformed)?);
+        if plan.parsed_query || (strict && source.query().contains(['%', ';'])) {
+            root.insert(keys.parsed_query.clone(), parsed::query(source.query())?);
         }
-        if plan.parsed_body {
-            let body = body::parse(input.request).map_err(malformed)?;
+        if material.bodies && (plan.parsed_body || strict) {
+            let body = body::parse(source, material.descriptors)?;
             root.insert(keys.parsed_body.clone(), body.value);
             root.insert(keys.truncated_body.clone(), Value::Bool(body.truncated));
         }
-        let peer = input.request.view.source().principal;
+        let peer = source.view().source().principal;
         if plan.source_principal && !peer.is_empty() {
             root.insert(keys.source_principal.clone(), Value::from(peer));
         }
-        if plan.principal {
-            root.insert(keys.principal.clone(), principal::value(input.identity));
-        }
-        if plan.route {
-            root.insert(keys.route.clone(), input.route.value.clone());
+        if let Some((identity, route)) = material.ours {
+            if plan.principal {
+                root.insert(keys.principal.clone(), principal::value(identity));
+            }
+            if plan.route {
+                root.insert(keys.route.clone(), route.value.clone());
+            }
         }
         Ok(root.into_value())
     })

@@ -2,38 +2,37 @@
 
 use std::collections::BTreeMap;
 
-use model::RequestContext;
 use regorus::Value;
 
-use crate::input::attributes::full_path;
+use crate::input::source::Source;
+
+/// `parsed_path`.
+pub(super) fn path(source: &Source<'_, '_>) -> Result<Value, String> {
+    Ok(Value::from(segments(source)?.into_iter().map(Value::from).collect::<Vec<_>>()))
+}
 
 /// Text before the first `?`, percent-decoded once (so `%2F` separates too), without leading slashes, split at `/`.
-pub(super) fn path(request: &RequestContext<'_>) -> Result<Value, &'static str> {
-    let full = full_path(request);
+pub(super) fn segments(source: &Source<'_, '_>) -> Result<Vec<String>, String> {
+    let full = source.full_path();
     let path = full.split('?').next().unwrap_or_default();
-    let decoded = unescape(path, false).ok_or("invalid URL escape in path")?;
-    Ok(Value::from(decoded.trim_start_matches('/').split('/').map(Value::from).collect::<Vec<_>>()))
+    let decoded = unescape(path, false)?;
+    Ok(decoded.trim_start_matches('/').split('/').map(str::to_owned).collect())
 }
 
 /// Go's `url.ParseQuery`: values are lists, `+` is a space, a bad escape or `;` is an error.
-pub(super) fn query(query: &str) -> Result<Value, &'static str> {
-    let values = pairs(query)?;
-    Ok(object_of_lists(values))
+pub(super) fn query(query: &str) -> Result<Value, String> {
+    pairs(query).map(object_of_lists)
 }
 
 /// The pairs of a query or form, by name.
-pub(super) fn pairs(query: &str) -> Result<BTreeMap<String, Vec<String>>, &'static str> {
+pub(super) fn pairs(query: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
+    if query.contains(';') {
+        return Err("invalid semicolon separator in query".to_owned());
+    }
     let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for pair in query.split('&') {
-        if pair.contains(';') {
-            return Err("invalid semicolon separator in query");
-        }
-        if pair.is_empty() {
-            continue;
-        }
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = unescape(name, true).ok_or("invalid URL escape in query")?;
-        let value = unescape(value, true).ok_or("invalid URL escape in query")?;
+        let (name, value) = (unescape(name, true)?, unescape(value, true)?);
         values.entry(name).or_default().push(value);
     }
     Ok(values)
@@ -50,22 +49,37 @@ pub(super) fn object_of_lists(values: BTreeMap<String, Vec<String>>) -> Value {
 }
 
 /// Percent-decoding that refuses a bad escape. Bytes that are no UTF-8 become U+FFFD, as when Go writes JSON.
-fn unescape(text: &str, plus_is_space: bool) -> Option<String> {
+fn unescape(text: &str, plus_is_space: bool) -> Result<String, String> {
     if !text.bytes().any(|b| b == b'%' || (plus_is_space && b == b'+')) {
-        return Some(text.to_owned());
+        return Ok(text.to_owned());
     }
     let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
         match byte {
             b'%' => {
-                let high = char::from(bytes.next()?).to_digit(16)?;
-                let low = char::from(bytes.next()?).to_digit(16)?;
-                out.push(u8::try_from(high * 16 + low).ok()?);
+                let digits = after.split_at_checked(2).and_then(|(digits, after)| Some((hex(digits)?, after)));
+                let Some((decoded, after)) = digits else { return Err(bad_escape(after)) };
+                out.push(decoded);
+                rest = after;
             }
             b'+' if plus_is_space => out.push(b' '),
-            other => out.push(other),
+            other => out.push(*other),
         }
     }
-    Some(String::from_utf8_lossy(&out).into_owned())
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+fn hex(digits: &[u8]) -> Option<u8> {
+    digits.iter().try_fold(0_u8, |value, digit| {
+        let digit = char::from(*digit).to_digit(16)?;
+        Some(value << 4 | u8::try_from(digit).ok()?)
+    })
+}
+
+/// The message of Go's `url.EscapeError`, with what stands where two digits should.
+fn bad_escape(after: &[u8]) -> String {
+    let shown = after.get(..after.len().min(2)).unwrap_or_default();
+    format!("invalid URL escape {:?}", format!("%{}", String::from_utf8_lossy(shown)))
 }

@@ -74,6 +74,13 @@ impl AttributesPlan {
 }
 
 impl InputPlan {
+    /// The plan for the whole document.
+    pub(crate) fn everything() -> Self {
+        let mut all = InputPaths::default();
+        all.add(Vec::new());
+        Self::new(&all)
+    }
+
     /// The plan for what can be read.
     pub(crate) fn new(paths: &InputPaths) -> Self {
         Self {

@@ -13,8 +13,9 @@ fn built(paths: &[&str], request: &OwnedRequest) -> Value {
     let view = request.view();
     let context = context(&view, 1);
     let route = crate::RouteValue { value: Value::from(json!({ "name": "r" })) };
-    let input = PolicyInput { request: &context, identity: &model::Identity::Anonymous, route: &route, generation: 1 };
-    build(&InputPlan::new(&all), &input).unwrap()
+    let source = Source::Sanitised(&context);
+    let ours = Some((&Identity::Anonymous, &route));
+    build(&InputPlan::new(&all), &Material { source, ours, bodies: true, descriptors: None }).unwrap()
 }
 
 #[test]

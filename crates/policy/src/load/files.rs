@@ -26,15 +26,31 @@ pub(crate) struct SourceFile {
     pub(crate) path: String,
     /// Contents.
     pub(crate) text: String,
+    /// Written in Rego v0.
+    pub(crate) is_v0: bool,
+}
+
+/// Which files of a folder are read as data.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum DataFiles {
+    /// `data.json`, `data.yaml` and `data.yml`, as in bundles.
+    #[default]
+    Named,
+    /// Every file of JSON and YAML, as for folders on OPA's command line.
+    All,
 }
 
 /// The files of one bundle.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Folder {
     /// `.rego` files in order of their paths.
     pub(crate) policies: Vec<SourceFile>,
     /// Data files with the path under `data` where they are mounted.
     pub(crate) data: Vec<(Vec<String>, SourceFile)>,
+    /// Data that came as a document.
+    pub(crate) document: Option<serde_json::Value>,
+    data_files: DataFiles,
+    is_v0: bool,
     files: usize,
     bytes: u64,
 }
@@ -49,7 +65,42 @@ pub(crate) fn read_folder(bundle: &str, root: &Path, problems: &mut Vec<LoadProb
     folder
 }
 
+/// Reads a file or folder that was named on the command line, as OPA does: a file of data is the root of `data`, or lies at the path
+/// before its name (`a.b:file.json`).
+pub(crate) fn read_argument(path: &Path, is_bundle: bool, is_v0: bool, problems: &mut Vec<LoadProblem>) -> Folder {
+    let data_files = if is_bundle { DataFiles::Named } else { DataFiles::All };
+    let mut folder = Folder { data_files, is_v0, ..Folder::default() };
+    let (mut mount, path) = mount_of(path);
+    let read = if path.is_file() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        folder.read_file("", &path, &name, &mount)
+    } else {
+        folder.read("", &path, &mut mount)
+    };
+    if let Err(message) = read {
+        problems.push(LoadProblem::general(message));
+    }
+    folder
+}
+
+fn mount_of(path: &Path) -> (Vec<String>, std::path::PathBuf) {
+    let text = path.to_string_lossy();
+    match text.split_once(':') {
+        Some((mount, file)) if !mount.is_empty() && !mount.contains('/') && mount != "file" => {
+            (mount.split('.').map(str::to_owned).collect(), file.into())
+        }
+        _ => (Vec::new(), text.strip_prefix("file://").map_or_else(|| path.to_owned(), Into::into)),
+    }
+}
+
 impl Folder {
+    /// What a bundle holds: modules with path, text and whether they are of Rego v0, and data.
+    pub(crate) fn of_bundle(name: &str, policies: Vec<(String, String, bool)>, data: serde_json::Value) -> Self {
+        let file =
+            |(path, text, is_v0)| SourceFile { bundle: name.to_owned(), path: format!("{name}/{path}"), text, is_v0 };
+        Self { policies: policies.into_iter().map(file).collect(), document: Some(data), ..Self::default() }
+    }
+
     fn read(&mut self, bundle: &str, at: &Path, mount: &mut Vec<String>) -> Result<(), String> {
         if mount.len() > MAX_DEPTH {
             return Err(format!("{}: folders are nested deeper than {MAX_DEPTH} levels", at.display()));
@@ -88,7 +139,10 @@ impl Folder {
 
     fn read_file(&mut self, bundle: &str, path: &Path, name: &str, mount: &[String]) -> Result<(), String> {
         let is_rego = name.ends_with(".rego") && !name.ends_with("_test.rego");
-        let is_data = matches!(name, "data.json" | "data.yaml" | "data.yml");
+        let is_data = match self.data_files {
+            DataFiles::Named => matches!(name, "data.json" | "data.yaml" | "data.yml"),
+            DataFiles::All => matches!(path.extension().and_then(|e| e.to_str()), Some("json" | "yaml" | "yml")),
+        };
         if !is_rego && !is_data {
             return Ok(());
         }
@@ -98,7 +152,7 @@ impl Folder {
         if self.files > MAX_FILES || self.bytes > MAX_TOTAL_BYTES {
             return Err(format!("more than {MAX_FILES} files or {MAX_TOTAL_BYTES} bytes of policies and data"));
         }
-        let file = SourceFile { bundle: bundle.to_owned(), path: path.display().to_string(), text };
+        let file = SourceFile { bundle: bundle.to_owned(), path: path.display().to_string(), text, is_v0: self.is_v0 };
         if is_rego {
             self.policies.push(file);
         } else {

@@ -7,7 +7,7 @@ mod parse;
 mod rewrite;
 mod watchdog;
 
-pub(crate) use files::{Folder, SourceFile, read_folder};
+pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};
 pub(crate) use nesting::check_nesting;
 pub(crate) use parse::parse;
 pub(crate) use watchdog::run_with_deadline;

@@ -43,9 +43,16 @@ pub(crate) fn parse(
             engine = engine_with(folders, &texts, problems, progress);
         }
     }
-    for (mount, file) in folders.iter().flat_map(|f| &f.data) {
-        progress(&file.path);
-        add_data(&mut engine, mount, file, problems);
+    for folder in folders {
+        for (mount, file) in &folder.data {
+            progress(&file.path);
+            add_data(&mut engine, mount, file, problems);
+        }
+        if let Some(document) = &folder.document
+            && let Err(error) = engine.add_data(Value::from(document.clone()))
+        {
+            problems.push(LoadProblem::general(format!("data of two bundles is in conflict: {error}")));
+        }
     }
     let data = engine.get_data();
     Sources { engine, data }
@@ -76,9 +83,10 @@ fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, 
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }
+    engine.set_rego_v0(file.is_v0);
     let text = match instead {
         Some(text) => text.clone(),
-        None => rewrite(&file.path, &file.text, false).unwrap_or_else(|| file.text.clone()),
+        None => rewrite(&file.path, &file.text, file.is_v0).unwrap_or_else(|| file.text.clone()),
     };
     if let Err(error) = engine.add_policy(file.path.clone(), text) {
         problems.push(LoadProblem::of(&file.bundle, parse_message(&file.path, &error.to_string())));

@@ -7,10 +7,10 @@ use std::time::Duration;
 use config::{Path, Problems};
 use parking_lot::Mutex;
 
-use crate::analysis::Graph;
+use crate::analysis::{Graph, Reach};
 use crate::builtins::impure_among;
 use crate::cache::CacheLimits;
-use crate::config::{EntryPointUse, PolicyConfig};
+use crate::config::{DecisionCacheConfig, EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, compile as compile_entry};
 use crate::input::InputPlan;
 use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
@@ -97,7 +97,11 @@ pub(super) fn compile(
     for warning in &loaded.warnings {
         problems.warn(&at.key("bundles"), warning.clone());
     }
-    if failed { None } else { Some(assemble(config, loaded)) }
+    if failed {
+        return None;
+    }
+    let max_instructions = usize::try_from(config.max_instructions).unwrap_or(usize::MAX);
+    Some(assemble(loaded, config.timeout.0, max_instructions, Some(&config.decision_cache)))
 }
 
 fn check_section(config: &PolicyConfig, at: &Path, problems: &mut Problems) -> bool {
@@ -114,7 +118,12 @@ fn check_section(config: &PolicyConfig, at: &Path, problems: &mut Problems) -> b
     problems.len() > before
 }
 
-fn assemble(config: &PolicyConfig, loaded: Loaded) -> PolicySet {
+fn assemble(
+    loaded: Loaded,
+    timeout: Duration,
+    max_instructions: usize,
+    cache: Option<&DecisionCacheConfig>,
+) -> PolicySet {
     let (entries, descriptions): (Vec<Entry>, Vec<EntryPointDescription>) = loaded.entries.into_iter().unzip();
     for d in &descriptions {
         tracing::info!(
@@ -127,15 +136,14 @@ fn assemble(config: &PolicyConfig, loaded: Loaded) -> PolicySet {
     }
     // Each worker has a cache of its own, and there are about as many workers as cores.
     let workers = std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
-    let cache = &config.decision_cache;
-    let is_on = cache.enabled && cache.size.0 > 0 && !cache.max_age.0.is_zero();
+    let cache = cache.filter(|cache| cache.enabled && cache.size.0 > 0 && !cache.max_age.0.is_zero());
     PolicySet {
         id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
         entries,
         descriptions,
-        timeout: config.timeout.0,
-        max_instructions: usize::try_from(config.max_instructions).unwrap_or(usize::MAX),
-        cache: is_on.then(|| CacheLimits { bytes: cache.size.bytes() / workers, max_age: cache.max_age.0 }),
+        timeout,
+        max_instructions,
+        cache: cache.map(|cache| CacheLimits { bytes: cache.size.bytes() / workers, max_age: cache.max_age.0 }),
         registry: Arc::new(Registry::default()),
     }
 }
@@ -150,7 +158,9 @@ fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Optio
         let folders: Vec<Folder> =
             bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut loaded.problems)).collect();
         let progress = |file: &str| file.clone_into(&mut progress.lock());
-        compile_all(&folders, &rules, &mut loaded, options, &progress);
+        let entries: Vec<RawEntry> =
+            rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
+        compile_all(&folders, &entries, &mut loaded, options, &progress);
         loaded
     };
     run_with_deadline(options.deadline, work).map_err(|error| {
@@ -163,48 +173,100 @@ fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Optio
     })
 }
 
+/// An entry point to compile.
+#[derive(Debug, Clone)]
+pub(crate) struct RawEntry {
+    /// What it is called.
+    pub(crate) rule: String,
+    /// Its path, starting with `data`.
+    path: Vec<String>,
+    undefined: Undefined,
+}
+
+/// What becomes of an entry point that no policy defines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Undefined {
+    IsAProblem,
+    /// It may be data, or stay undefined.
+    IsCompiled,
+    IsLeftOut,
+}
+
+impl RawEntry {
+    /// Whatever lies at the path below `data`: rules, data or nothing.
+    pub(crate) fn anything(path: &[String]) -> Self {
+        Self::of(path.iter().map(String::as_str), Undefined::IsCompiled)
+    }
+
+    /// A rule that may be missing: then there is no such entry point.
+    pub(crate) fn if_defined(path: &[&str]) -> Self {
+        Self::of(path.iter().copied(), Undefined::IsLeftOut)
+    }
+
+    fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
+        let path: Vec<String> = std::iter::once("data").chain(names).map(str::to_owned).collect();
+        Self { rule: path.join("/"), path, undefined }
+    }
+}
+
+/// See [`PolicySet::from_folders`].
+pub(super) fn compile_folders(
+    folders: Arc<Vec<Folder>>,
+    entries: Vec<RawEntry>,
+    timeout: Duration,
+    max_instructions: usize,
+) -> Result<PolicySet, Vec<LoadProblem>> {
+    let work = move || {
+        let mut loaded = Loaded::default();
+        compile_all(&folders, &entries, &mut loaded, Options::default(), &|_| ());
+        loaded
+    };
+    let loaded = run_with_deadline(LOAD_DEADLINE, work)
+        .map_err(|error| vec![LoadProblem::general(format!("compiling policies {error}"))])?;
+    let entry_problems = loaded.entry_problems.iter().map(|(_, message)| LoadProblem::general(message.clone()));
+    let problems: Vec<LoadProblem> = loaded.problems.iter().cloned().chain(entry_problems).collect();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    for warning in &loaded.warnings {
+        tracing::warn!(problem = %warning, "policies");
+    }
+    Ok(assemble(loaded, timeout, max_instructions, None))
+}
+
 fn compile_all(
     folders: &[Folder],
-    rules: &[(String, Vec<String>)],
+    entries: &[RawEntry],
     loaded: &mut Loaded,
     options: Options,
     progress: &dyn Fn(&str),
 ) {
-    let entries: Vec<Vec<String>> = rules.iter().map(|(_, path)| path.clone()).collect();
-    let mut sources = parse(folders, &entries, &mut loaded.problems, progress);
+    let paths: Vec<Vec<String>> = entries.iter().map(|entry| entry.path.clone()).collect();
+    let mut sources = parse(folders, &paths, &mut loaded.problems, progress);
     let graph = Graph::new(sources.engine.get_modules());
     let conflicts = graph.data_conflicts(&sources.data);
     loaded.problems.extend(graph.problems().into_iter().chain(conflicts).map(LoadProblem::general));
     if !loaded.problems.is_empty() {
         return;
     }
-    for (position, (rule, path)) in rules.iter().enumerate() {
+    for (position, RawEntry { rule, path, undefined }) in entries.iter().enumerate() {
         progress(rule);
         if !graph.means_rules(path) {
-            loaded.entry_problems.push((position, format!("no policy defines {rule}")));
-            continue;
+            match undefined {
+                Undefined::IsAProblem => {
+                    loaded.entry_problems.push((position, format!("no policy defines {rule}")));
+                    continue;
+                }
+                Undefined::IsLeftOut => continue,
+                Undefined::IsCompiled => {}
+            }
         }
         let mut reach = graph.reach(path);
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }
         match compile_entry(&sources.engine, &sources.data, path, &reach) {
-            Ok((compiled, engine_reason)) => {
-                let impure = impure_among(&reach.builtins).map(|name| format!("it can call `{name}`"));
-                let description = EntryPointDescription {
-                    rule: rule.clone(),
-                    engine: match &compiled {
-                        Compiled::Rvm { .. } => EngineKind::Rvm,
-                        Compiled::Interpreter { .. } => EngineKind::Interpreter,
-                    },
-                    engine_reason,
-                    uncacheable: impure.clone(),
-                    input_paths: reach.input.describe(),
-                };
-                let plan = InputPlan::new(&reach.input);
-                let cache_paths = impure.is_none().then(|| reach.input.clone());
-                loaded.entries.push((Entry { rule: rule.clone(), compiled, plan, cache_paths }, description));
-            }
+            Ok((compiled, engine_reason)) => loaded.entries.push(entry(rule, compiled, engine_reason, &reach)),
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
     }
@@ -213,11 +275,33 @@ fn compile_all(
     }
 }
 
+fn entry(
+    rule: &str,
+    compiled: Compiled,
+    engine_reason: Option<String>,
+    reach: &Reach,
+) -> (Entry, EntryPointDescription) {
+    let impure = impure_among(&reach.builtins).map(|name| format!("it can call `{name}`"));
+    let description = EntryPointDescription {
+        rule: rule.to_owned(),
+        engine: match &compiled {
+            Compiled::Rvm { .. } => EngineKind::Rvm,
+            Compiled::Interpreter { .. } => EngineKind::Interpreter,
+        },
+        engine_reason,
+        uncacheable: impure.clone(),
+        input_paths: reach.input.describe(),
+    };
+    let plan = InputPlan::new(&reach.input);
+    let cache_paths = impure.is_none().then(|| reach.input.clone());
+    (Entry { rule: rule.to_owned(), compiled, plan, cache_paths }, description)
+}
+
 /// The interpreter copies what lies beside the rules of a package on every evaluation; up to here nobody notices.
 const MOST_BESIDE_RULES: usize = 256;
 
 /// `data.a.b` or `data.a["b-c"]` as a path that starts with `data`.
-fn parse_rule(rule: &str) -> Option<Vec<String>> {
+pub(crate) fn parse_rule(rule: &str) -> Option<Vec<String>> {
     let mut rest = rule.strip_prefix("data")?;
     let mut path = vec!["data".to_owned()];
     while !rest.is_empty() {

@@ -15,10 +15,13 @@ use crate::analysis::InputPaths;
 use crate::cache::CacheLimits;
 use crate::config::{EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, Failure, Limits};
-use crate::input::{self, InputPlan};
+use crate::input::{self, InputPlan, Material};
+use crate::load::{Folder, LoadProblem};
 use crate::result::{Decision, decide};
+
 use crate::set::worker::Registry;
 
+pub(crate) use build::{RawEntry, parse_rule as rule_path};
 pub use types::{EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicyStats, RouteValue};
 
 /// All policies of one configuration, compiled. Shared by all workers; each keeps its machines to itself.
@@ -32,6 +35,14 @@ pub struct PolicySet {
     /// `None` when the cache is off.
     cache: Option<CacheLimits>,
     registry: Arc<Registry>,
+}
+
+/// Why an entry point has no value.
+pub(crate) enum RawFailure {
+    /// A part of the request cannot be parsed.
+    Input(String),
+    /// The policy failed.
+    Policy(Failure),
 }
 
 /// One entry point.
@@ -57,6 +68,35 @@ impl PolicySet {
         entry_points: &[EntryPointUse],
     ) -> Option<Self> {
         build::compile(config, at, problems, entry_points, build::Options::default())
+    }
+
+    /// Compiles what was read, for [`crate::opa`]: no decision cache, and entry points need not be rules.
+    pub(crate) fn from_folders(
+        folders: Arc<Vec<Folder>>,
+        entries: Vec<RawEntry>,
+        timeout: Duration,
+        max_instructions: usize,
+    ) -> Result<Self, Vec<LoadProblem>> {
+        build::compile_folders(folders, entries, timeout, max_instructions)
+    }
+
+    /// The value of an entry point for a request.
+    pub(crate) fn value(
+        &self,
+        entry: EntryPointId,
+        material: &Material<'_, '_>,
+        deadline: Option<Instant>,
+    ) -> Result<regorus::Value, RawFailure> {
+        let Some(point) = self.entries.get(entry.0) else {
+            return Err(RawFailure::Policy(Failure::Error("entry point of another policy set".to_owned())));
+        };
+        let document = input::build(&point.plan, material).map_err(RawFailure::Input)?;
+        worker::with(self, |worker| self.run(worker, entry.0, document, deadline)).map_err(RawFailure::Policy)
+    }
+
+    /// The value of an entry point for an input of another kind.
+    pub(crate) fn run_alone(&self, entry: EntryPointId, input: regorus::Value) -> Result<regorus::Value, Failure> {
+        worker::with(self, |worker| self.run(worker, entry.0, input, None))
     }
 
     /// The entry point that evaluates `rule`; `None` unless it was among those compiled.
@@ -90,13 +130,17 @@ impl PolicySet {
         let Some(point) = self.entries.get(entry.0) else {
             return Err(Denial::new(Reason::PolicyFailed).because("entry point of another policy set"));
         };
-        let document = input::build(&point.plan, input)?;
+        let document = input::build(&point.plan, &input.material())
+            .map_err(|what| Denial::new(Reason::MalformedRequest).because(what))?;
         let (decision, cached) = worker::with(self, |worker| {
             let key = worker.key(self, entry.0, input, &document);
             if let Some(decision) = worker.find(self, key, input.request.now) {
                 return (decision, true);
             }
-            let decision = self.run(worker, entry.0, document, input);
+            let decision = match self.run(worker, entry.0, document, input.request.deadline) {
+                Ok(value) => decide(&value),
+                Err(failure) => Decision::Deny(denial_for(failure)),
+            };
             worker.keep(self, key, &decision, input.request.now);
             (decision, false)
         });
@@ -115,24 +159,22 @@ impl PolicySet {
         worker: &mut worker::Worker,
         entry: usize,
         document: regorus::Value,
-        input: &PolicyInput<'_, '_>,
-    ) -> Decision {
-        let left = input.request.deadline.map(|d| d.saturating_duration_since(Instant::now()));
+        deadline: Option<Instant>,
+    ) -> Result<regorus::Value, Failure> {
+        let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
-            return Decision::Deny(Denial::new(Reason::DeadlineExceeded));
+            return Err(Failure::TooLate);
         }
         let time = left.map_or(self.timeout, |left| left.min(self.timeout));
         let limits = Limits { time, instructions: self.max_instructions };
-        match worker.run(self, entry, document, limits) {
-            Ok(value) => decide(&value),
-            Err(failure) => Decision::Deny(denial_for(failure)),
-        }
+        worker.run(self, entry, document, limits)
     }
 }
 
 fn denial_for(failure: Failure) -> Denial {
     match failure {
         Failure::Error(text) => Denial::new(Reason::PolicyFailed).because(text),
+        Failure::TooLate => Denial::new(Reason::DeadlineExceeded),
         Failure::Panic => Denial::new(Reason::PolicyPanicked),
         Failure::Limit(text) => Denial::new(Reason::PolicyTimedOut).because(text),
     }

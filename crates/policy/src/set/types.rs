@@ -1,5 +1,6 @@
 //! The vocabulary of evaluation.
 
+use crate::input::{Material, Source};
 use model::{Allowed, Identity, RequestContext};
 use serde_json::{Map, Value as Json};
 
@@ -30,6 +31,13 @@ pub struct PolicyInput<'a, 'r> {
     pub route: &'a RouteValue,
     /// The generation of the snapshot that decides.
     pub generation: u64,
+}
+
+impl PolicyInput<'_, '_> {
+    pub(crate) fn material(&self) -> Material<'_, '_> {
+        let ours = Some((self.identity, self.route));
+        Material { source: Source::Sanitised(self.request), ours, bodies: true, descriptors: None }
+    }
 }
 
 /// What a policy adds to a request that it lets through.

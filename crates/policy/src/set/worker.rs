@@ -149,7 +149,7 @@ impl Worker {
         self.counters.evaluations.fetch_add(1, Ordering::Relaxed);
         let result = machine.run(document, limits);
         match &result {
-            Ok(_) | Err(Failure::Error(_)) => {
+            Ok(_) | Err(Failure::Error(_) | Failure::TooLate) => {
                 self.machines.insert(entry, machine);
             }
             Err(Failure::Panic) => {

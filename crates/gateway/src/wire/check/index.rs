@@ -29,6 +29,7 @@ pub struct CheckIndex<'a> {
     destination: Peer<'a>,
     /// Every occurrence of `CheckRequest.attributes`.
     parts: SmallVec<[&'a [u8]; 1]>,
+    plain_headers: bool,
 }
 
 impl<'a> CheckIndex<'a> {
@@ -41,16 +42,15 @@ impl<'a> CheckIndex<'a> {
         builder.request(Reader::new(bytes))?;
         Ok(builder.finish(scratch))
     }
-
-    /// False when `attributes.request.http` is missing or empty: there is nothing to decide on.
-    pub fn has_http(&self) -> bool {
-        !self.http.method.is_empty() || !self.http.path.is_empty()
-    }
 }
 
 impl RequestView for CheckIndex<'_> {
     fn http(&self) -> &HttpFields<'_> {
         &self.http
+    }
+
+    fn has_plain_headers(&self) -> bool {
+        self.plain_headers
     }
 
     fn headers(&self) -> &[Header<'_>] {
@@ -158,8 +158,9 @@ impl<'a> Builder<'a> {
     fn finish(self, scratch: &'a Scratch) -> CheckIndex<'a> {
         let mut headers = self.map;
         keep_last(&mut headers);
+        let came_as_map = self.list.is_empty();
         headers.extend(self.list);
-        lower_names(&mut headers, scratch);
+        let plain_headers = lower_names(&mut headers, scratch) && came_as_map;
         let body_is_raw = !self.raw_body.is_empty();
         let body = if body_is_raw { self.raw_body } else { self.text_body.as_bytes() };
         CheckIndex {
@@ -168,6 +169,7 @@ impl<'a> Builder<'a> {
             source: self.source,
             destination: self.destination,
             parts: self.parts,
+            plain_headers,
         }
     }
 }
@@ -296,11 +298,11 @@ fn keep_last(headers: &mut Vec<Header<'_>>) {
     });
 }
 
-/// Envoy sends names in lower case; another client may not.
-fn lower_names<'a>(headers: &mut Vec<Header<'a>>, scratch: &'a Scratch) {
+/// Envoy sends names in lower case; another client may not. True when there was nothing to do.
+fn lower_names<'a>(headers: &mut Vec<Header<'a>>, scratch: &'a Scratch) -> bool {
     let upper = |name: &str| name.bytes().any(|b| b.is_ascii_uppercase());
     if !headers.iter().any(|h| upper(h.name)) {
-        return;
+        return true;
     }
     let all: String = headers.iter().filter(|h| upper(h.name)).map(|h| h.name).collect();
     let mut lowered: &str = scratch.lowered.get_or_init(|| all.to_ascii_lowercase());
@@ -310,4 +312,5 @@ fn lower_names<'a>(headers: &mut Vec<Header<'a>>, scratch: &'a Scratch) {
             lowered = rest;
         }
     }
+    false
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::writer::Writer;
 
+pub(super) mod plugin;
 #[cfg(test)]
 mod tests;
 
@@ -56,11 +57,11 @@ pub fn encode_answer(answer: &Answer, metadata: &Map<String, Value>) -> Result<B
         }
         Answer::Deny(refusal) => {
             status(&mut out, PERMISSION_DENIED);
-            out.message(2, |denied| denied_response(denied, refusal))?;
+            out.message(2, |denied| denied_response(denied, refusal, refusing(refusal.status)))?;
         }
         Answer::Error(refusal) => {
             status(&mut out, UNAVAILABLE);
-            out.message(5, |error| denied_response(error, refusal))?;
+            out.message(5, |error| denied_response(error, refusal, refusing(refusal.status)))?;
         }
     }
     if !metadata.is_empty() {
@@ -132,8 +133,7 @@ fn ok_response(ok: &mut Writer, allowed: &Allowed) -> Result<(), Unencodable> {
 }
 
 /// `DeniedHttpResponse`, also the form of `error_response`.
-fn denied_response(denied: &mut Writer, refusal: &Refusal) -> Result<(), Unencodable> {
-    let code = if (300..=599).contains(&refusal.status) { refusal.status } else { FORBIDDEN };
+fn denied_response(denied: &mut Writer, refusal: &Refusal, code: u16) -> Result<(), Unencodable> {
     denied.message(1, |status| status.integer(1, code.into()));
     for edit in &refusal.headers {
         check_header(edit, false)?;
@@ -142,6 +142,11 @@ fn denied_response(denied: &mut Writer, refusal: &Refusal) -> Result<(), Unencod
     }
     denied.text(3, &refusal.body);
     Ok(())
+}
+
+/// A status that cannot be taken for success.
+fn refusing(status: u16) -> u16 {
+    if (300..=599).contains(&status) { status } else { FORBIDDEN }
 }
 
 fn set(out: &mut Writer, tag: u32, name: &'static str, value: &str) {
@@ -175,7 +180,7 @@ fn check_name(name: &str, request: bool) -> Result<(), Unencodable> {
 }
 
 /// `google.protobuf.Struct`.
-fn structure(out: &mut Writer, fields: &Map<String, Value>, depth: u32) -> Result<(), Unencodable> {
+pub(super) fn structure(out: &mut Writer, fields: &Map<String, Value>, depth: u32) -> Result<(), Unencodable> {
     for (name, value) in fields {
         entry(out, name, |out| proto_value(out, value, depth))?;
     }

@@ -1,0 +1,12 @@
+//! In place of opa-envoy-plugin: its configuration, its `input`, its answers.
+//!
+//! ```text
+//! OPA's configuration ──► config: what to serve, bundles, logs
+//! files, bundles ──► Loaded ──► Plugin: input as received ──► policy ──► reply in the plugin's words
+//! ```
+
+pub mod config;
+mod plugin;
+mod reply;
+
+pub use plugin::{Loaded, Outcome, Plugin, PluginOptions, Record};
