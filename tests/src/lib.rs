@@ -16,6 +16,7 @@ mod gatehouse;
 mod jwks;
 mod keys;
 mod load;
+pub mod opa;
 mod ports;
 mod process;
 mod stack;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::opa::OpaCommand;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// The security decision plane for Envoy.
@@ -23,6 +24,7 @@ Examples:
   gatehouse check   -c gatehouse.yaml        every problem of the configuration, with file and line
   gatehouse explain -c gatehouse.yaml -- -H 'authorization: Bearer eyJ…' https://api.example.com/orders/7
   gatehouse serve   -c gatehouse.yaml        answer Envoy; reloads when the files change
+  gatehouse opa run --server …               the same flags, file and answers as OPA with opa-envoy-plugin
 
 Exit codes: 0 good, 64 the configuration or the command line is wrong, 1 anything else.";
 
@@ -42,6 +44,9 @@ pub(crate) enum Command {
     /// Look at policies
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Stand in for OPA with opa-envoy-plugin
+    #[command(subcommand)]
+    Opa(OpaCommand),
     /// Say why a request would be decided as it is
     ///
     /// Runs one request through the configuration and prints the route, credential, rule and limit that decided, the

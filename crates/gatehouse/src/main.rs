@@ -8,6 +8,7 @@ mod cli;
 mod engine;
 mod explain;
 mod failure;
+mod opa;
 mod output;
 mod policy;
 mod serve;
@@ -48,6 +49,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Policy(PolicyCommand::Check(args)) => policy::check(&args),
+        Command::Opa(command) => opa::run(&command),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => output::print_json(&settings::schema()),
         Command::Version => output::print(concat!("gatehouse ", env!("CARGO_PKG_VERSION"))),

@@ -6,7 +6,7 @@
 mod decider;
 mod probes;
 mod reload;
-mod signals;
+pub(crate) mod signals;
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 }
 
 /// Threads for what is not a decision.
-fn control_runtime() -> Result<Runtime, Failure> {
+pub(crate) fn control_runtime() -> Result<Runtime, Failure> {
     Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("control")

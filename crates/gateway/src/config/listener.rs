@@ -195,8 +195,10 @@ impl ListenerConfig {
     /// Ports know who speaks: a socket file, loopback, or TLS with named clients.
     fn check_exposure(&self, address: &Address, at: &Path, problems: &mut Problems) {
         match address {
-            Address::Unix(_) if self.tls.is_some() => problems.error(&at.key("tls"), "a Unix socket has no TLS"),
-            Address::Unix(_) => {}
+            Address::Unix(_) | Address::Abstract(_) if self.tls.is_some() => {
+                problems.error(&at.key("tls"), "a Unix socket has no TLS")
+            }
+            Address::Unix(_) | Address::Abstract(_) => {}
             Address::Tcp(tcp) => {
                 if self.mode.is_some() || !self.peer_uids.is_empty() {
                     problems.error(at, "mode and peer_uids are for Unix sockets");

@@ -62,6 +62,8 @@ impl ListenerPlan {
 pub enum Address {
     /// A Unix domain socket.
     Unix(PathBuf),
+    /// A name in Linux' abstract namespace.
+    Abstract(String),
     /// A TCP socket.
     Tcp(SocketAddr),
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Abstract(name) => write!(f, "unix:@{name}"),
             Self::Tcp(address) => address.fmt(f),
         }
     }

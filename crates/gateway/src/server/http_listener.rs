@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::RawQuery;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -99,7 +100,9 @@ impl HttpListener {
         let mut router = Router::new();
         if self.offer.serves.contains(&Service::Health) {
             let this = self.clone();
+            let opa = self.clone();
             router = router
+                .route("/health", get(move |RawQuery(query): RawQuery| async move { opa.health(query.as_deref()) }))
                 .route("/livez", get(|| async { "ok\n" }))
                 .route("/readyz", get(move || async move { this.readyz() }));
         }
@@ -111,6 +114,17 @@ impl HttpListener {
             );
         }
         router
+    }
+
+    /// As OPA's: that the process is there, or with `?bundles` or `?plugins` that requests can be decided.
+    fn health(&self, query: Option<&str>) -> Response {
+        let asks = |name: &str| name.starts_with("bundle") || name.starts_with("plugin");
+        let all = query.is_some_and(|query| query.split('&').any(asks));
+        if !all || (self.probes.readiness().ready && !self.draining.load(Ordering::Relaxed)) {
+            return axum::Json(serde_json::json!({})).into_response();
+        }
+        let error = serde_json::json!({ "error": "not all bundles are active" });
+        (StatusCode::INTERNAL_SERVER_ERROR, axum::Json(error)).into_response()
     }
 
     fn readyz(&self) -> Response {

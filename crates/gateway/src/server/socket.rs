@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io;
+use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
+use std::os::unix::net::{SocketAddr, UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, UnixListener};
@@ -13,6 +14,7 @@ use crate::config::Address;
 /// An open listening socket. A Unix socket's file is removed when it is dropped.
 pub(crate) enum Bound {
     Unix(UnixListener, SocketFile),
+    Abstract(UnixListener, String),
     Tcp(TcpListener, Address),
 }
 
@@ -52,6 +54,11 @@ impl Bound {
                 fs::hard_link(&unnamed.0, path)?;
                 Ok(Self::Unix(listener, SocketFile(path.clone())))
             }
+            Address::Abstract(name) => {
+                let listener = StdUnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
+                listener.set_nonblocking(true)?;
+                Ok(Self::Abstract(UnixListener::from_std(listener)?, name.clone()))
+            }
             Address::Tcp(tcp) => {
                 let listener = std::net::TcpListener::bind(tcp)?;
                 listener.set_nonblocking(true)?;
@@ -65,6 +72,7 @@ impl Bound {
     pub(crate) fn address(&self) -> Address {
         match self {
             Self::Unix(_, file) => Address::Unix(file.0.clone()),
+            Self::Abstract(_, name) => Address::Abstract(name.clone()),
             Self::Tcp(_, address) => address.clone(),
         }
     }
@@ -75,7 +83,7 @@ impl Bound {
     /// When the system has no descriptors left, or the peer went away.
     pub(crate) async fn accept(&self, uids: &[u32]) -> io::Result<Option<Stream>> {
         match self {
-            Self::Unix(listener, _) => {
+            Self::Unix(listener, _) | Self::Abstract(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 if !uids.is_empty() {
                     let uid = stream.peer_cred()?.uid();

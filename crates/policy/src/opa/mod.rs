@@ -9,4 +9,4 @@ pub mod config;
 mod plugin;
 mod reply;
 
-pub use plugin::{Loaded, Outcome, Plugin, PluginOptions, Record};
+pub use plugin::{Loaded, Outcome, Plugin, PluginOptions, Record, read_descriptors};

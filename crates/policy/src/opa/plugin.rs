@@ -38,6 +38,20 @@ pub struct PluginOptions {
     pub strict: bool,
 }
 
+/// The descriptors in a file (a binary `FileDescriptorSet`); none when no file is named.
+///
+/// # Errors
+/// The file cannot be read, or is something else.
+pub fn read_descriptors(file: &Path) -> Result<Option<DescriptorPool>, String> {
+    if file.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let bytes = std::fs::read(file).map_err(|error| format!("proto-descriptor: {}: {error}", file.display()))?;
+    DescriptorPool::decode(bytes.as_slice())
+        .map(Some)
+        .map_err(|error| format!("proto-descriptor: {} is no FileDescriptorSet: {error}", file.display()))
+}
+
 /// Policies and data, read but not compiled.
 #[derive(Debug, Clone, Default)]
 pub struct Loaded {

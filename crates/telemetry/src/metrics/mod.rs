@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod histogram;
+mod plugin;
 mod process;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 pub use catalogue::catalogue;
+pub use plugin::PluginMetrics;
 
 use crate::config::LogFormat;
 use crate::decision::{DecisionRecord, Outcome};

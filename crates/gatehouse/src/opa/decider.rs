@@ -1,0 +1,62 @@
+//! Joins the network (`gateway`) to a policy in the place of opa-envoy-plugin.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use gateway::wire::rls::{RlsAnswer, RlsCall};
+use gateway::{Check, Decide, Reply, RlsFault};
+use model::{PluginReply, Reason};
+use policy::opa::Outcome;
+use telemetry::PluginMetrics;
+
+use super::activation::Active;
+use super::logs::Logs;
+
+/// Codes of gRPC.
+const DEADLINE_EXCEEDED: u8 = 4;
+const RESOURCE_EXHAUSTED: u8 = 8;
+const INTERNAL: u8 = 13;
+
+/// Decides by the policies of the moment.
+pub(crate) struct OpaDecider {
+    pub(crate) active: Arc<ArcSwap<Active>>,
+    pub(crate) strict: bool,
+    /// `None` unless performance metrics are on.
+    pub(crate) metrics: Option<Arc<PluginMetrics>>,
+    pub(crate) logs: Option<Arc<Logs>>,
+}
+
+impl Decide for OpaDecider {
+    async fn check(&self, check: Check<'_>) -> Reply {
+        // One revision of all bundles from start to end.
+        let active = self.active.load_full();
+        let (reply, record) = active.plugin.check(check.view, check.deadline);
+        if let Some(metrics) = &self.metrics {
+            match &record.outcome {
+                Outcome::Result(_) => metrics.checked(record.handler),
+                Outcome::Error { code, .. } => metrics.failed(code),
+            }
+        }
+        if let Some(logs) = &self.logs {
+            logs.decided(active, check.bytes.clone(), record);
+        }
+        Reply::Plugin(reply)
+    }
+
+    fn refuse(&self, reason: Reason) -> Reply {
+        let (code, message) = match reason {
+            Reason::BodyTooLarge => (RESOURCE_EXHAUSTED, "grpc: received message larger than max"),
+            Reason::MalformedRequest => (INTERNAL, "grpc: error unmarshalling request"),
+            Reason::DeadlineExceeded => (DEADLINE_EXCEEDED, "context deadline exceeded"),
+            other => (INTERNAL, other.as_str()),
+        };
+        if let Some(metrics) = &self.metrics {
+            metrics.failed("unknown_context_error");
+        }
+        Reply::Plugin(PluginReply::fault(code, message, self.strict))
+    }
+
+    fn rate_limit(&self, _: &RlsCall<'_>) -> Result<RlsAnswer, RlsFault> {
+        Err(RlsFault::Invalid("no rate limits here".to_owned()))
+    }
+}
