@@ -28,8 +28,15 @@ pub(super) fn numbers_range_step(args: &[Value]) -> Result<Value> {
     if step <= 0 {
         bail!("step must be a positive number above zero");
     }
-    if span_of(args).is_some_and(|span| span / step > MAX_ELEMENTS) {
+    let span = span_of(args);
+    if span.is_some_and(|span| span / step > MAX_ELEMENTS) {
         return over_limit("numbers.range_step");
+    }
+    // The engine's steps are 64 bits long.
+    if let (Some(span), [from, ..]) = (span, args)
+        && span < step
+    {
+        return Ok(Value::from(vec![from.clone()]));
     }
     call_engine("numbers.range_step", args)
 }
@@ -76,9 +83,12 @@ pub(super) fn object_subset(args: &[Value]) -> Result<Value> {
 pub(super) fn time_parse_ns(args: &[Value]) -> Result<Value> {
     let is_ascii = args.iter().all(|a| matches!(a, Value::String(s) if s.is_ascii()));
     if !is_ascii {
-        return Ok(Value::Undefined);
+        bail!("a layout or time that is not ASCII");
     }
-    call_engine("time.parse_ns", args)
+    match call_engine("time.parse_ns", args)? {
+        Value::Undefined => bail!("time outside of valid range"),
+        time => Ok(time),
+    }
 }
 
 /// `replace`: bounded length of the result.

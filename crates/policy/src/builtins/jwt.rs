@@ -9,7 +9,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use crypto::keys::{VerifyingKey, shared_secret, sign, verifying_keys};
 use lru::LruCache;
 use regorus::Value;
@@ -75,8 +76,14 @@ impl<'a> Token<'a> {
     }
 }
 
+/// Bits behind the last byte are not looked at, as in Go: the signature is wrong then, not the token.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
 fn decode(part: &str) -> Result<Vec<u8>> {
-    Ok(URL_SAFE_NO_PAD.decode(part.trim_end_matches('='))?)
+    Ok(LENIENT.decode(part.trim_end_matches('='))?)
 }
 
 /// `io.jwt.decode(jwt)`: header, payload and signature in hex; nothing is verified.

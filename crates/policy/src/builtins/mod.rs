@@ -8,12 +8,16 @@ mod digests;
 mod glob;
 mod guards;
 mod jwt;
+mod legacy;
 mod limit;
 mod net;
 mod pattern_cache;
 mod pure;
 mod re2;
+mod sprintf;
 mod text;
+mod units;
+mod uri;
 
 use anyhow::Result;
 use regorus::rvm::program::Program;
@@ -47,11 +51,24 @@ natives! {
     "replace", 3, guards::replace, engine_replace;
     "json.is_valid", 1, guards::json_is_valid, engine_json_is_valid;
     "strings.replace_n", 2, guards::strings_replace_n, engine_strings_replace_n;
+    "sprintf", 2, sprintf::sprintf, engine_sprintf;
+    "time.parse_duration_ns", 1, units::parse_duration_ns, engine_parse_duration_ns;
+    "units.parse", 1, units::parse, engine_units_parse;
+    "units.parse_bytes", 1, units::parse_bytes, engine_units_parse_bytes;
+    "uuid.parse", 1, legacy::uuid_parse, engine_uuid_parse;
 }
 
 /// Builtins that the engine has not. Only the interpreter can be given them.
 const ADDED: &[(&str, u8, Native)] = &[
+    ("all", 1, legacy::all),
+    ("any", 1, legacy::any),
     ("array.flatten", 1, text::array_flatten),
+    ("cast_array", 1, legacy::cast_array),
+    ("cast_boolean", 1, legacy::cast_boolean),
+    ("cast_null", 1, legacy::cast_null),
+    ("cast_object", 1, legacy::cast_object),
+    ("cast_set", 1, legacy::cast_set),
+    ("cast_string", 1, legacy::cast_string),
     ("crypto.hmac.equal", 2, digests::hmac_equal),
     ("crypto.hmac.sha1", 2, digests::hmac_sha1),
     ("crypto.hmac.sha256", 2, digests::hmac_sha256),
@@ -78,8 +95,14 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("net.cidr_contains_matches", 2, net::cidr_contains_matches),
     ("net.cidr_intersects", 2, net::cidr_intersects),
     ("net.cidr_merge", 1, net::cidr_merge),
+    ("net.cidr_overlap", 2, net::cidr_contains),
+    ("opa.runtime", 0, legacy::opa_runtime),
+    ("re_match", 2, re2::regex_match),
+    ("set_diff", 2, legacy::set_diff),
     ("strings.render_template", 2, text::render_template),
     ("strings.split_n", 3, text::strings_split_n),
+    ("uri.is_valid", 1, uri::is_valid),
+    ("uri.parse", 1, uri::parse),
 ];
 
 /// True for a builtin that the engine has not.

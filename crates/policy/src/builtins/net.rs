@@ -10,10 +10,10 @@ use regorus::value::Set;
 /// `net.cidr_contains(cidr, cidr_or_ip)`. An IPv4 address in IPv6 form (`::ffff:10.1.2.3`) is that IPv4 address,
 /// as in Go: a list of IPv4 networks must not be bypassed by writing the address differently.
 pub(super) fn cidr_contains(args: &[Value]) -> Result<Value> {
-    let [Value::String(net), Value::String(part)] = args else { return Ok(Value::Undefined) };
-    let Some((network, prefix)) = parse_network(net) else { return Ok(Value::Undefined) };
+    let [Value::String(net), Value::String(part)] = args else { bail!("two networks") };
+    let (network, prefix) = parse_network(net).context("not a network")?;
     let inner = if part.contains('/') { parse_network(part) } else { parse_address(part) };
-    let Some((address, length)) = inner else { return Ok(Value::Undefined) };
+    let (address, length) = inner.context("not a network or address")?;
     let contains = network.is_ipv4() == address.is_ipv4()
         && length >= prefix
         && masked(network, prefix) == masked(address, prefix);

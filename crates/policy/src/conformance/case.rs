@@ -125,8 +125,16 @@ impl Case {
 
     fn interpret(&self, v0: bool) -> anyhow::Result<Vec<Json>> {
         let mut engine = self.engine(v0)?;
-        let results = engine.eval_query(self.query.clone(), false)?;
+        let results = engine.eval_query(self.rewritten_query(), false)?;
         results.result.iter().map(|result| json(&result.bindings)).collect()
+    }
+
+    /// The query as the loader would put it, were it the body of a rule.
+    fn rewritten_query(&self) -> String {
+        let (head, tail) = ("package query\n\nquery if {\n", "\n}\n");
+        let text = crate::load::rewrite("query", &format!("{head}{}{tail}", self.query), false);
+        let body = text.as_deref().and_then(|text| text.strip_prefix(head)?.strip_suffix(tail));
+        body.unwrap_or(&self.query).to_owned()
     }
 
     /// What is wrong with an answer.
@@ -148,9 +156,9 @@ impl Case {
         }
     }
 
-    /// Results in an order that does not matter, without variables of the compiler.
+    /// Results in an order that does not matter, without variables of the compiler. Numbers are equal however they are written.
     fn normal(&self, results: &[Json]) -> Vec<Json> {
-        let mut results: Vec<Json> = results.to_vec();
+        let mut results: Vec<Json> = results.iter().cloned().map(whole_numbers).collect();
         for result in &mut results {
             if let Json::Object(bindings) = result {
                 bindings.retain(|name, _| !name.starts_with("__local") && !name.starts_with('$'));
@@ -240,6 +248,19 @@ fn json(value: &Value) -> anyhow::Result<Json> {
         bail!("undefined");
     }
     Ok(serde_json::from_str(&value.to_string())?)
+}
+
+/// `3.0` is `3`, as it is to OPA.
+fn whole_numbers(value: Json) -> Json {
+    match value {
+        Json::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 9e15 => Json::from(float as i64),
+            _ => Json::Number(number),
+        },
+        Json::Array(items) => items.into_iter().map(whole_numbers).collect(),
+        Json::Object(fields) => fields.into_iter().map(|(name, field)| (name, whole_numbers(field))).collect(),
+        Json::Null | Json::Bool(_) | Json::String(_) => value,
+    }
 }
 
 fn show(results: &[Json]) -> String {
