@@ -29,6 +29,7 @@ impl Decide for ByPath {
     async fn check(&self, check: Check<'_>) -> Reply {
         let http = check.view.http();
         match http.path {
+            "" => return self.refuse(Reason::MalformedRequest),
             "/panic" => panic!("as asked"),
             "/slow" => tokio::time::sleep(Duration::from_millis(300)).await,
             "/never" => std::future::pending().await,

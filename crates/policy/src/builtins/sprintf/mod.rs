@@ -73,6 +73,9 @@ impl Arg {
 
     /// `None` for a verb that is none of this kind.
     fn print(&self, verb: char, flags: Flags) -> Option<String> {
+        // With `v` a plus asks for the names of fields, and `#` for a value as Go writes it: neither changes a number.
+        let is_text = matches!(self, Self::Text(_));
+        let flags = if verb == 'v' { Flags { plus: false, sharp: flags.sharp && is_text, ..flags } } else { flags };
         match self {
             Self::Integer(value) => {
                 let is_big = value.as_i64().is_err();
