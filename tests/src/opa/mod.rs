@@ -6,5 +6,5 @@ mod descriptor;
 mod server;
 
 pub use call::Caller;
-pub use case::{Case, CaseFile, Request, case_files};
+pub use case::{Case, CaseFile, Request, case_files, corpus_files};
 pub use server::{Kind, Server, plugin_path};
