@@ -62,10 +62,9 @@ async fn the_plugin_and_gatehouse_say_the_same() {
             }
             match &case.differs {
                 Some(why) => drop(listed.insert(format!("{name}: {}", case.name), why.clone())),
-                None => differences.push(format!(
-                    "{name}: {}\n  plugin    {plugin}\n  gatehouse {gatehouse}",
-                    case.name
-                )),
+                None => {
+                    differences.push(format!("{name}: {}\n  plugin    {plugin}\n  gatehouse {gatehouse}", case.name))
+                }
             }
         }
     };

@@ -98,10 +98,12 @@ impl Bundle {
             return Ok(());
         }
         match value {
-            Value::Object(fields) if self.manifest.has_root_below(path) => fields.iter().try_for_each(|(name, field)| {
-                let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
-                self.check_data(&below, field)
-            }),
+            Value::Object(fields) if self.manifest.has_root_below(path) => {
+                fields.iter().try_for_each(|(name, field)| {
+                    let below = if path.is_empty() { name.clone() } else { format!("{path}/{name}") };
+                    self.check_data(&below, field)
+                })
+            }
             _ => {
                 let problem = format!("data at {path:?} is under none of the roots of the bundle");
                 Err(BundleError::File { path: ".manifest".to_owned(), problem })
@@ -125,7 +127,8 @@ fn data(files: &Files) -> Result<Value, BundleError> {
             _ => continue,
         };
         let names: Vec<&str> = folder.split('/').filter(|name| !name.is_empty()).collect();
-        let whole = names.iter().rev().fold(value, |inner, name| Value::Object(Map::from_iter([((*name).to_owned(), inner)])));
+        let whole =
+            names.iter().rev().fold(value, |inner, name| Value::Object(Map::from_iter([((*name).to_owned(), inner)])));
         let Value::Object(whole) = whole else {
             return Err(wrong("the top of a data file must be an object".to_owned()));
         };

@@ -96,7 +96,13 @@ impl Fault {
 }
 
 impl Downloader {
-    pub(crate) fn new(name: &str, origin: Origin, polling: Polling, options: ReadOptions, store: Option<Store>) -> Self {
+    pub(crate) fn new(
+        name: &str,
+        origin: Origin,
+        polling: Polling,
+        options: ReadOptions,
+        store: Option<Store>,
+    ) -> Self {
         let name = name.to_owned();
         Self { name, origin, polling, options, store, etag: None, seen: None, is_long_polling: false }
     }

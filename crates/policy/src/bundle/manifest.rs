@@ -36,7 +36,9 @@ impl Manifest {
             Some(text) => serde_json::from_slice::<Self>(text).map_err(|error| error.to_string())?,
         };
         if !manifest.wasm.is_empty() {
-            return Err("wasm: entry points in WebAssembly are not served; build the bundle with target rego".to_owned());
+            return Err(
+                "wasm: entry points in WebAssembly are not served; build the bundle with target rego".to_owned()
+            );
         }
         let versions = manifest.rego_version.iter().chain(manifest.file_rego_versions.values());
         if let Some(version) = versions.into_iter().find(|version| **version > 1) {
@@ -85,7 +87,8 @@ impl Manifest {
 /// Two roots of which one lies below the other. A list compared with itself does not count each root twice.
 pub fn overlap<'a>(first: &'a [String], second: &'a [String]) -> Option<(&'a str, &'a str)> {
     let itself = std::ptr::eq(first, second);
-    let pairs = first.iter().enumerate().flat_map(|(i, a)| second.iter().enumerate().map(move |(j, b)| ((i, a), (j, b))));
+    let pairs =
+        first.iter().enumerate().flat_map(|(i, a)| second.iter().enumerate().map(move |(j, b)| ((i, a), (j, b))));
     pairs
         .filter(|((i, _), (j, _))| !itself || i != j)
         .find(|((_, a), (_, b))| is_under(a, b) || is_under(b, a))

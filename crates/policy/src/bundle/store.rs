@@ -43,8 +43,7 @@ impl Store {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
         let staged = self.folder.join(format!(".bundle-{}", std::process::id()));
         let written = (|| {
-            let mut file =
-                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&staged, self.file())

@@ -60,7 +60,8 @@ fn a_bundle_without_manifest_has_all_roots() {
 fn versions_of_rego_are_read() {
     let manifest = r#"{"rego_version": 0, "file_rego_versions": {"/new/*.rego": 1}}"#;
     let bundle =
-        read(&[(".manifest", manifest), ("old.rego", "package o\n\nallow { true }\n"), ("new/n.rego", POLICY)]).unwrap();
+        read(&[(".manifest", manifest), ("old.rego", "package o\n\nallow { true }\n"), ("new/n.rego", POLICY)])
+            .unwrap();
     let versions: Vec<_> = bundle.policies.iter().map(|(path, _, v0)| (path.as_str(), *v0)).collect();
     assert_eq!(versions, [("new/n.rego", false), ("old.rego", true)]);
 }
@@ -150,7 +151,8 @@ fn signatures_are_checked() {
     };
     let files = [("p.rego", POLICY), ("data.json", data), ("README.md", "unsigned")];
     assert_eq!(check("secret", &good, &files), Ok(()));
-    let error = |key: &str, payload: &serde_json::Value, files: &[(&str, &str)]| check(key, payload, files).unwrap_err();
+    let error =
+        |key: &str, payload: &serde_json::Value, files: &[(&str, &str)]| check(key, payload, files).unwrap_err();
     assert_eq!(error("other", &good, &files), "the signature is wrong");
     assert!(error("secret", &good, &[files[0], ("data.json", "{}")]).contains("not what was signed"));
     assert!(error("secret", &good, &[files[0], files[1], ("q.rego", POLICY)]).contains("not signed"));
