@@ -22,6 +22,7 @@ mod load;
 pub mod opa;
 mod result;
 mod set;
+pub mod vet;
 
 pub use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 pub use crate::set::{

@@ -14,7 +14,7 @@ pub(crate) use rewrite::rewrite;
 pub(crate) use watchdog::run_with_deadline;
 
 /// One thing that keeps policies from loading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct LoadProblem {
     /// The bundle it is about; `None` when it is about all of them.
     pub(crate) bundle: Option<String>,

@@ -6,6 +6,8 @@ use std::num::NonZeroU32;
 use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
+use crate::analysis::package_of;
+use crate::bundle::covers;
 use crate::load::rewrite::rewrite;
 use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
 
@@ -71,9 +73,17 @@ fn engine_with(
     // Printed text would go to the program's error output, and requests can choose it.
     engine.set_gather_prints(true);
     engine.set_policy_length_config(lengths());
-    for file in folders.iter().flat_map(|f| &f.policies) {
+    for (folder, file) in folders.iter().flat_map(|folder| folder.policies.iter().map(move |file| (folder, file))) {
         progress(&file.path);
         add_policy(&mut engine, file, texts.get(&file.path), problems);
+        if let (Some(roots), Some(module)) = (&folder.roots, engine.get_modules().last()) {
+            let package = package_of(module).get(1..).unwrap_or_default().join("/");
+            if !covers(roots, &package) {
+                let problem =
+                    format!("{}: its package {package:?} is under none of the roots of the bundle", file.path);
+                problems.push(LoadProblem::of(&file.bundle, problem));
+            }
+        }
     }
     engine
 }

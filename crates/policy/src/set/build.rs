@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use config::{Path, Problems};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Graph, Reach};
 use crate::builtins::impure_among;
@@ -16,6 +17,7 @@ use crate::input::InputPlan;
 use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
 use crate::set::worker::Registry;
 use crate::set::{EngineKind, Entry, EntryPointDescription, PolicySet};
+use crate::vet::{Verdict, vet};
 
 /// The longest that loading and compiling may take.
 const LOAD_DEADLINE: Duration = Duration::from_secs(30);
@@ -148,33 +150,65 @@ fn assemble(
     }
 }
 
-/// Loads and compiles on a thread of its own, within the deadline.
+/// Reads and compiles, within the deadline.
 fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Options) -> Result<Loaded, String> {
     let bundles = config.bundles.clone();
+    let read = move || {
+        let mut problems = Vec::new();
+        let folders: Vec<Folder> = bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut problems)).collect();
+        (folders, problems)
+    };
+    let (folders, problems) =
+        run_with_deadline(options.deadline, read).map_err(|error| format!("reading policies {error}"))?;
+    if !problems.is_empty() {
+        return Ok(Loaded { problems, ..Loaded::default() });
+    }
+    let entries: Vec<RawEntry> =
+        rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
+    compile_guarded(Arc::new(folders), entries, options)
+}
+
+/// Compiles in a process of its own, and what came through there here, on a thread of its own.
+fn compile_guarded(folders: Arc<Vec<Folder>>, entries: Vec<RawEntry>, options: Options) -> Result<Loaded, String> {
+    let Verdict { problems, entry_problems } = vet(&folders, &entries, options.interpreter_only, options.deadline)?;
+    if !problems.is_empty() || !entry_problems.is_empty() {
+        return Ok(Loaded { problems, entry_problems, ..Loaded::default() });
+    }
     let current = Arc::new(Mutex::new(String::new()));
     let progress = Arc::clone(&current);
     let work = move || {
         let mut loaded = Loaded::default();
-        let folders: Vec<Folder> =
-            bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut loaded.problems)).collect();
         let progress = |file: &str| file.clone_into(&mut progress.lock());
-        let entries: Vec<RawEntry> =
-            rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
         compile_all(&folders, &entries, &mut loaded, options, &progress);
         loaded
     };
     run_with_deadline(options.deadline, work).map_err(|error| {
         let file = current.lock();
         if file.is_empty() {
-            format!("reading policies {error}")
+            format!("compiling policies {error}")
         } else {
             format!("compiling policies {error}, last at {file}")
         }
     })
 }
 
+/// What is wrong with policies, for [`crate::vet`].
+pub(crate) fn vetted(folders: Vec<Folder>, entries: Vec<RawEntry>, interpreter_only: bool) -> Verdict {
+    let options = Options { interpreter_only, ..Options::default() };
+    let work = move || {
+        let mut loaded = Loaded::default();
+        compile_all(&folders, &entries, &mut loaded, options, &|_| ());
+        Verdict { problems: loaded.problems, entry_problems: loaded.entry_problems }
+    };
+    // The stack of that thread is the one that policies are compiled with.
+    run_with_deadline(options.deadline, work).unwrap_or_else(|error| Verdict {
+        problems: vec![LoadProblem::general(format!("compiling policies {error}"))],
+        entry_problems: Vec::new(),
+    })
+}
+
 /// An entry point to compile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RawEntry {
     /// What it is called.
     pub(crate) rule: String,
@@ -184,7 +218,7 @@ pub(crate) struct RawEntry {
 }
 
 /// What becomes of an entry point that no policy defines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Undefined {
     IsAProblem,
     /// It may be data, or stay undefined.
@@ -216,13 +250,8 @@ pub(super) fn compile_folders(
     timeout: Duration,
     max_instructions: usize,
 ) -> Result<PolicySet, Vec<LoadProblem>> {
-    let work = move || {
-        let mut loaded = Loaded::default();
-        compile_all(&folders, &entries, &mut loaded, Options::default(), &|_| ());
-        loaded
-    };
-    let loaded = run_with_deadline(LOAD_DEADLINE, work)
-        .map_err(|error| vec![LoadProblem::general(format!("compiling policies {error}"))])?;
+    let loaded =
+        compile_guarded(folders, entries, Options::default()).map_err(|message| vec![LoadProblem::general(message)])?;
     let entry_problems = loaded.entry_problems.iter().map(|(_, message)| LoadProblem::general(message.clone()));
     let problems: Vec<LoadProblem> = loaded.problems.iter().cloned().chain(entry_problems).collect();
     if !problems.is_empty() {

@@ -21,7 +21,7 @@ use crate::result::{Decision, decide};
 
 use crate::set::worker::Registry;
 
-pub(crate) use build::{RawEntry, parse_rule as rule_path};
+pub(crate) use build::{RawEntry, parse_rule as rule_path, vetted};
 pub use types::{EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicyStats, RouteValue};
 
 /// All policies of one configuration, compiled. Shared by all workers; each keeps its machines to itself.
