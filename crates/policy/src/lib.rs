@@ -26,5 +26,6 @@ pub mod vet;
 
 pub use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 pub use crate::set::{
-    EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicySet, PolicyStats, RouteValue,
+    EngineKind, EntryPointDescription, EntryPointId, LimitSteer, PolicyAllow, PolicyInput, PolicySet, PolicyStats,
+    RouteValue,
 };

@@ -1,5 +1,6 @@
 //! From configuration to a policy set.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::analysis::{Graph, Reach};
 use crate::builtins::impure_among;
 use crate::cache::CacheLimits;
-use crate::config::{DecisionCacheConfig, EntryPointUse, PolicyConfig};
+use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, compile as compile_entry};
 use crate::input::InputPlan;
 use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
@@ -74,7 +75,7 @@ pub(super) fn compile(
             }
         }
     }
-    let loaded = match load(config, rules.clone(), options) {
+    let loaded = match load_groups(config, &rules, options) {
         Ok(loaded) => loaded,
         Err(message) => {
             problems.error(&at.key("bundles"), message);
@@ -150,9 +151,51 @@ fn assemble(
     }
 }
 
+/// Compiles every isolated bundle for itself, and the others together.
+fn load_groups(config: &PolicyConfig, rules: &[(String, Vec<String>)], options: Options) -> Result<Loaded, String> {
+    let alone = config.bundles.iter().filter(|(_, bundle)| bundle.isolated);
+    let groups = std::iter::once(None).chain(alone.map(|(name, _)| Some(name.as_str())));
+    let mut all = Loaded::default();
+    let mut seen = vec![false; rules.len()];
+    for group in groups {
+        let bundles: BTreeMap<String, BundleConfig> = config
+            .bundles
+            .iter()
+            .filter(|(name, bundle)| group.map_or(!bundle.isolated, |group| group == name.as_str()))
+            .map(|(name, bundle)| (name.clone(), bundle.clone()))
+            .collect();
+        let of_group: Vec<usize> = (0..rules.len())
+            .filter(|position| rules.get(*position).is_some_and(|(rule, _)| bundle_of(rule) == group))
+            .collect();
+        let chosen = of_group.iter().filter_map(|position| rules.get(*position).cloned()).collect();
+        let mut loaded = load(bundles, chosen, options)?;
+        all.entries.append(&mut loaded.entries);
+        all.problems.append(&mut loaded.problems);
+        all.warnings.append(&mut loaded.warnings);
+        let place = |(position, message)| Some((*of_group.get::<usize>(position)?, message));
+        all.entry_problems.extend(loaded.entry_problems.into_iter().filter_map(place));
+        of_group.iter().for_each(|position| seen.iter_mut().skip(*position).take(1).for_each(|seen| *seen = true));
+    }
+    for (position, (rule, _)) in
+        rules.iter().enumerate().filter(|(position, _)| !seen.get(*position).is_some_and(|s| *s))
+    {
+        let bundle = bundle_of(rule).unwrap_or_default();
+        all.entry_problems.push((position, format!("`{rule}`: there is no isolated bundle `{bundle}`")));
+    }
+    Ok(all)
+}
+
+/// `payments` of `payments:data.x.allow`.
+fn bundle_of(rule: &str) -> Option<&str> {
+    rule.split_once(":data").map(|(bundle, _)| bundle)
+}
+
 /// Reads and compiles, within the deadline.
-fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Options) -> Result<Loaded, String> {
-    let bundles = config.bundles.clone();
+fn load(
+    bundles: BTreeMap<String, BundleConfig>,
+    rules: Vec<(String, Vec<String>)>,
+    options: Options,
+) -> Result<Loaded, String> {
     let read = move || {
         let mut problems = Vec::new();
         let folders: Vec<Folder> = bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut problems)).collect();
@@ -329,8 +372,9 @@ fn entry(
 /// The interpreter copies what lies beside the rules of a package on every evaluation; up to here nobody notices.
 const MOST_BESIDE_RULES: usize = 256;
 
-/// `data.a.b` or `data.a["b-c"]` as a path that starts with `data`.
+/// `data.a.b`, `data.a["b-c"]` or `bundle:data.a.b` as a path that starts with `data`.
 pub(crate) fn parse_rule(rule: &str) -> Option<Vec<String>> {
+    let rule = bundle_of(rule).map_or(Some(rule), |bundle| rule.strip_prefix(bundle)?.strip_prefix(':'))?;
     let mut rest = rule.strip_prefix("data")?;
     let mut path = vec!["data".to_owned()];
     while !rest.is_empty() {
