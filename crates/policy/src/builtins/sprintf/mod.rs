@@ -110,7 +110,8 @@ impl Printer<'_> {
         }
         self.push(rest)?;
         if !self.reordered && self.next < self.args.len() {
-            let extra: Vec<String> = self.args.iter().skip(self.next).map(|value| described(&Arg::new(value))).collect();
+            let extra: Vec<String> =
+                self.args.iter().skip(self.next).map(|value| described(&Arg::new(value))).collect();
             self.push(&format!("%!(EXTRA {})", extra.join(", ")))?;
         }
         Ok(())

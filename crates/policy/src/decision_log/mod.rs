@@ -1,0 +1,12 @@
+//! Decision logs in OPA's form: made, masked, written to the console, kept on disk and uploaded, off the request path.
+//!
+//! ```text
+//! decision ──► Event ──► drop? ──► mask ──┬──► console
+//!                                         └──► Chunker ──► Spool (disk, bounded) ──► Uploader ──► service
+//! ```
+//!
+//! What is lost anywhere on the way is counted, with its reason.
+
+pub mod chunk;
+pub mod event;
+pub mod mask;
