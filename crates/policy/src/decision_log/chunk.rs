@@ -61,13 +61,15 @@ impl Chunker {
         self.lines.is_empty()
     }
 
-    /// Adds an event; what gathered before it comes out when it is enough.
-    pub fn push(&mut self, line: Vec<u8>) -> Option<Sealed> {
-        let is_full = !self.lines.is_empty() && self.plain.saturating_add(line.len()) > self.expected;
-        let sealed = is_full.then(|| self.seal());
+    /// Whether another event of that many bytes should gather with those there are; if not, they are to be sealed first.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        self.lines.is_empty() || self.plain.saturating_add(bytes) <= self.expected
+    }
+
+    /// Adds an event.
+    pub fn push(&mut self, line: Vec<u8>) {
         self.plain = self.plain.saturating_add(line.len()).saturating_add(1);
         self.lines.push(line);
-        sealed
     }
 
     /// Everything that gathered, as chunks within the limit.
@@ -179,9 +181,11 @@ mod tests {
             all.caches_dropped += sealed.caches_dropped;
         };
         for event in events {
-            if let Some(sealed) = chunker.push(serde_json::to_vec(event).unwrap()) {
-                add(sealed);
+            let line = serde_json::to_vec(event).unwrap();
+            if !chunker.has_room(line.len()) {
+                add(chunker.seal());
             }
+            chunker.push(line);
         }
         add(chunker.seal());
         all

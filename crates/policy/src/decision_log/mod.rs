@@ -9,4 +9,14 @@
 
 pub mod chunk;
 pub mod event;
+mod folder;
+mod journal;
+mod loss;
 pub mod mask;
+mod spool;
+mod store;
+#[cfg(test)]
+mod testing;
+
+pub use loss::{Loss, Observer};
+pub use store::{Store, StoreOptions};

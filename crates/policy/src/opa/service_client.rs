@@ -1,7 +1,7 @@
 //! HTTP to one of the configured `services`.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use net::{Answer, BuildError, Client, Exchange, FetchError, Method, Plaintext, TlsFiles};
@@ -42,11 +42,11 @@ pub struct ServiceClient {
     built: Mutex<Built>,
 }
 
-/// The client and what its files held when it was made.
+/// The client and the state of its files when it was made.
 #[derive(Debug)]
 struct Built {
     client: Client,
-    contents: Vec<Option<Vec<u8>>>,
+    state: Vec<Option<(SystemTime, u64)>>,
 }
 
 impl ServiceClient {
@@ -61,8 +61,8 @@ impl ServiceClient {
             authorities: service.tls.as_ref().and_then(|tls| file(&tls.ca_cert)),
             identity: identity.map(|tls| (PathBuf::from(&tls.cert), PathBuf::from(&tls.private_key))),
         };
-        let contents = contents(&files);
-        let built = Mutex::new(Built { client: Client::for_service(&files)?, contents });
+        let state = state(&files);
+        let built = Mutex::new(Built { client: Client::for_service(&files)?, state });
         Ok(Self {
             base: service.url.trim_end_matches('/').to_owned(),
             headers: service.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
@@ -75,7 +75,7 @@ impl ServiceClient {
 
     /// Whether what is sent can be read on its way: clear text to another machine.
     pub fn is_open_to_readers(&self) -> bool {
-        net::check_address(&self.base, Plaintext::Refuse).is_err()
+        matches!(net::check_address(&self.base, Plaintext::Refuse), Err(FetchError::Insecure))
     }
 
     /// Posts a body. The status is the caller's to judge; the answer's body is not read.
@@ -135,17 +135,22 @@ impl ServiceClient {
 
     /// The client, made anew when a certificate or key was replaced.
     fn client(&self) -> Result<Client, ServiceError> {
-        let contents = contents(&self.files);
+        let state = state(&self.files);
         let mut built = self.built.lock();
         // A file that is just being replaced may be gone for a moment: what was read before still serves.
-        if contents != built.contents && contents.iter().all(Option::is_some) {
-            *built = Built { client: Client::for_service(&self.files)?, contents };
+        if state != built.state && state.iter().all(Option::is_some) {
+            *built = Built { client: Client::for_service(&self.files)?, state };
         }
         Ok(built.client.clone())
     }
 }
 
-fn contents(files: &TlsFiles) -> Vec<Option<Vec<u8>>> {
+/// When each file was written, and its size.
+fn state(files: &TlsFiles) -> Vec<Option<(SystemTime, u64)>> {
     let identity = files.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
-    files.authorities.iter().chain(identity).map(|path| std::fs::read(path).ok()).collect()
+    let state = |path: &PathBuf| {
+        let file = std::fs::metadata(path).ok()?;
+        Some((file.modified().ok()?, file.len()))
+    };
+    files.authorities.iter().chain(identity).map(state).collect()
 }
