@@ -20,14 +20,6 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
     },
-    /// The client certificate or its key could not be read.
-    #[error("cannot read the client certificate from {path}")]
-    ReadIdentity {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
     /// TLS could not be set up.
     #[error("cannot set up TLS")]
     Tls(#[source] reqwest::Error),
@@ -45,9 +37,6 @@ pub enum FetchError {
     /// The address holds a user name or a password.
     #[error("the address holds credentials")]
     Credentials,
-    /// A header cannot be sent.
-    #[error("the header {0:?} cannot be sent")]
-    Header(String),
     /// The exchange failed.
     #[error("the request failed")]
     Exchange(#[source] reqwest::Error),

@@ -5,21 +5,19 @@
 
 mod address;
 mod error;
-mod exchange;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, ClientBuilder, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
 
 pub use address::{Plaintext, check_address};
 pub use error::{BuildError, FetchError};
-pub use exchange::{Answer, Exchange, Method, TlsFiles};
 
 /// How the client is set up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,9 +76,22 @@ impl Client {
     /// # Errors
     /// [`BuildError`] when the authorities cannot be read or are none.
     pub fn new(config: ClientConfig) -> Result<Self, BuildError> {
-        let mut builder = builder();
+        // The provider of the process; the only failure is that it is there already.
+        let _already_there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let mut builder = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(Duration::from_secs(30))
+            .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")));
         if let Some(path) = config.ca_file {
-            builder = builder.tls_certs_merge(authorities(&path)?);
+            let pem =
+                std::fs::read(&path).map_err(|source| BuildError::ReadAuthorities { path: path.clone(), source })?;
+            let authorities = Certificate::from_pem_bundle(&pem).map_err(BuildError::Tls)?;
+            if authorities.is_empty() {
+                return Err(BuildError::NoAuthorities { path });
+            }
+            builder = builder.tls_certs_merge(authorities);
         }
         builder.build().map(Self).map_err(BuildError::Tls)
     }
@@ -123,23 +134,6 @@ impl Client {
     }
 }
 
-fn builder() -> ClientBuilder {
-    // The provider of the process; the only failure is that it is there already.
-    let _already_there = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    reqwest::Client::builder()
-        .no_proxy()
-        .redirect(Policy::none())
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(Duration::from_secs(30))
-        .user_agent(concat!("gatehouse/", env!("CARGO_PKG_VERSION")))
-}
-
-fn authorities(path: &Path) -> Result<Vec<Certificate>, BuildError> {
-    let pem = std::fs::read(path).map_err(|source| BuildError::ReadAuthorities { path: path.to_owned(), source })?;
-    let authorities = Certificate::from_pem_bundle(&pem).map_err(BuildError::Tls)?;
-    if authorities.is_empty() { Err(BuildError::NoAuthorities { path: path.to_owned() }) } else { Ok(authorities) }
-}
-
 async fn in_time<T>(timeout: Duration, exchange: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
     tokio::time::timeout(timeout, exchange).await.unwrap_or(Err(FetchError::TimedOut(timeout)))
 }
@@ -151,17 +145,12 @@ async fn receive(request: RequestBuilder, max_bytes: usize) -> Result<Fetched, F
         StatusCode::OK => {}
         other => return Err(FetchError::Status(other.as_u16())),
     }
-    let validators = Validators { etag: text(&answer, ETAG), last_modified: text(&answer, LAST_MODIFIED) };
-    let content_type = text(&answer, CONTENT_TYPE);
-    let bytes = body(&mut answer, max_bytes).await?;
-    Ok(Fetched::Body { bytes, validators, content_type })
-}
-
-async fn body(answer: &mut Response, max_bytes: usize) -> Result<Bytes, FetchError> {
     let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     if announced > max_bytes {
         return Err(FetchError::TooLarge(max_bytes));
     }
+    let validators = Validators { etag: text(&answer, ETAG), last_modified: text(&answer, LAST_MODIFIED) };
+    let content_type = text(&answer, CONTENT_TYPE);
     // What is announced need not be what comes, so every piece is counted.
     let mut body = BytesMut::new();
     while let Some(chunk) = answer.chunk().await.map_err(error::exchange)? {
@@ -170,7 +159,7 @@ async fn body(answer: &mut Response, max_bytes: usize) -> Result<Bytes, FetchErr
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body.freeze())
+    Ok(Fetched::Body { bytes: body.freeze(), validators, content_type })
 }
 
 fn text(answer: &Response, name: HeaderName) -> Option<String> {

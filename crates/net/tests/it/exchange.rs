@@ -3,9 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use net::{
-    BuildError, Client, ClientConfig, Exchange, FetchError, Fetched, Get, Method, Plaintext, TlsFiles, Validators,
-};
+use net::{BuildError, Client, ClientConfig, FetchError, Fetched, Get, Plaintext, Validators};
 
 use crate::server::Server;
 
@@ -123,51 +121,4 @@ fn authorities_have_to_be_there() {
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "no certificate\n").unwrap();
     assert!(matches!(Client::new(ClientConfig { ca_file: Some(empty) }), Err(BuildError::NoAuthorities { .. })));
-}
-
-fn exchange<'a>(method: Method, address: &'a str, headers: &'a [(String, String)]) -> Exchange<'a> {
-    let body = Bytes::from_static(b"abc");
-    Exchange { method, address, plaintext: Plaintext::Refuse, headers, body, max_bytes: Some(10), timeout: SECOND }
-}
-
-#[tokio::test]
-async fn an_exchange_gives_every_status_with_its_body_and_headers() {
-    let client = Client::for_service(&TlsFiles::default()).unwrap();
-    let server = Server::answering("HTTP/1.1 429 Slow\r\nx-a: b\r\ncontent-length: 2\r\n\r\nno");
-    let headers = [("Authorization".to_owned(), "Bearer t".to_owned()), ("x-n".to_owned(), "1".to_owned())];
-    let address = server.address("/logs");
-    let answer = client.exchange(exchange(Method::Post, &address, &headers)).await.unwrap();
-    assert_eq!((answer.status, &answer.body[..], answer.header("X-A")), (429, &b"no"[..], Some("b")));
-    assert!(!answer.is_success());
-    let request = server.requests().remove(0).to_ascii_lowercase();
-    assert!(request.starts_with("post /logs ") && request.ends_with("\r\n\r\nabc"), "{request}");
-    assert!(request.contains("authorization: bearer t\r\n") && request.contains("x-n: 1\r\n"), "{request}");
-
-    let large = Server::answering("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n01234567890");
-    let address = large.address("/");
-    let refused = client.exchange(exchange(Method::Get, &address, &[])).await;
-    assert!(matches!(refused, Err(FetchError::TooLarge(10))), "{refused:?}");
-    let status_only = Exchange { max_bytes: None, ..exchange(Method::Get, &address, &[]) };
-    assert!(client.exchange(status_only).await.unwrap().is_success());
-}
-
-#[tokio::test]
-async fn a_header_that_cannot_be_sent_is_an_error_without_its_value() {
-    let client = Client::for_service(&TlsFiles::default()).unwrap();
-    let headers = [("Authorization".to_owned(), "Bearer s3cret\n".to_owned())];
-    let refused = client.exchange(exchange(Method::Get, "http://127.0.0.1:1/", &headers)).await.unwrap_err();
-    assert!(matches!(refused, FetchError::Header(_)), "{refused:?}");
-    assert!(!format!("{refused} {refused:?}").contains("s3cret"));
-}
-
-#[test]
-fn a_client_certificate_has_to_be_there() {
-    let folder = tempfile::tempdir().unwrap();
-    let absent = folder.path().join("none.pem");
-    let files = TlsFiles { identity: Some((absent.clone(), absent)), ..TlsFiles::default() };
-    assert!(matches!(Client::for_service(&files), Err(BuildError::ReadIdentity { .. })));
-    let nothing = folder.path().join("nothing.pem");
-    std::fs::write(&nothing, "no certificate\n").unwrap();
-    let files = TlsFiles { identity: Some((nothing.clone(), nothing)), ..TlsFiles::default() };
-    assert!(matches!(Client::for_service(&files), Err(BuildError::Tls(_))));
 }

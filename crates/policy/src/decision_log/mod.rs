@@ -11,12 +11,16 @@ pub mod chunk;
 pub mod event;
 mod folder;
 mod journal;
+mod logger;
 mod loss;
 pub mod mask;
 mod spool;
 mod store;
 #[cfg(test)]
 mod testing;
+mod uploader;
 
+pub use logger::{Console, Logger};
 pub use loss::{Loss, Observer};
 pub use store::{Store, StoreOptions};
+pub use uploader::{Delays, UploadError, Uploader};

@@ -19,7 +19,7 @@ const IN_MEMORY: u64 = 64 << 20;
 const UNPACKED: u64 = 4 << 30;
 
 /// What waits.
-pub struct Spool {
+pub(super) struct Spool {
     folder: Option<Folder>,
     waiting: VecDeque<Waiting>,
     bound: u64,

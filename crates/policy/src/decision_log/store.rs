@@ -110,7 +110,7 @@ impl Store {
 impl State {
     fn seal(&mut self) {
         self.pack();
-        // What is in chunks is on disk, and what is in memory only would be in both after a crash.
+        // After a crash between the two, events are sent twice rather than never.
         let cleared = self.journal.as_mut().map(Journal::clear);
         self.check_journal(cleared);
     }

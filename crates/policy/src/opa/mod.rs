@@ -8,7 +8,5 @@
 pub mod config;
 mod plugin;
 mod reply;
-mod service_client;
 
-pub use plugin::{Loaded, Outcome, Plugin, PluginOptions, Record, read_descriptors};
-pub use service_client::{ServiceClient, ServiceError};
+pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, Record, read_descriptors};

@@ -199,8 +199,8 @@ impl RawEntry {
     }
 
     /// A rule that may be missing: then there is no such entry point.
-    pub(crate) fn if_defined(path: &[&str]) -> Self {
-        Self::of(path.iter().copied(), Undefined::IsLeftOut)
+    pub(crate) fn if_defined(path: &[String]) -> Self {
+        Self::of(path.iter().map(String::as_str), Undefined::IsLeftOut)
     }
 
     fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
