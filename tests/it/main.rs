@@ -12,6 +12,8 @@
 //! | `reload` | routes, policies and keys change under load; a broken file changes nothing |
 //! | `keys` | key servers that are down, slow or lie |
 //! | `floods` | large and many inputs |
+//! | `opa_bundles` | bundles from a server that fails, lies and changes, under load |
+//! | `opa_plugin` | in the place of opa-envoy-plugin: its answers, case by case |
 //! | `secrets` | what must never be logged |
 //! | `examples` | each folder of `examples/` |
 
@@ -29,6 +31,10 @@ mod keys;
 mod killed;
 #[cfg(test)]
 mod limits;
+#[cfg(test)]
+mod opa_bundles;
+#[cfg(test)]
+mod opa_plugin;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

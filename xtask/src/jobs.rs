@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::peers;
 use crate::steps::{Steps, cargo, has_cargo_command, repository, target};
 
 /// `cargo xtask bench`
@@ -30,6 +31,24 @@ pub(crate) fn differential(steps: &Steps, messages: u64) -> anyhow::Result<()> {
     let mut command = cargo(&["test", "--release", "--package", "gateway", "--lib", "--", "--ignored", "ten_million"]);
     command.env("GATEHOUSE_FUZZ_CASES", messages.to_string());
     steps.run("our index over check requests against prost (release build first)", &mut command)
+}
+
+/// What Gatehouse is compared with.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Peer {
+    /// opa-envoy-plugin
+    Opa,
+}
+
+/// `cargo xtask diff`
+pub(crate) fn diff(steps: &Steps, peer: Peer, plugin: Option<&Path>) -> anyhow::Result<()> {
+    let Peer::Opa = peer;
+    let program = peers::opa_envoy(steps, plugin)?;
+    crate::product::build(steps)?;
+    let test = "opa_plugin::the_plugin_and_gatehouse_say_the_same";
+    let mut command = cargo(&["test", "--package", "tests", "--test", "it", "--", "--ignored", "--nocapture", test]);
+    command.env("OPA_ENVOY", program).env("GATEHOUSE_BIN", target().join("debug/gatehouse"));
+    steps.run("asking the plugin and Gatehouse the same", &mut command)
 }
 
 /// A published suite.

@@ -6,6 +6,7 @@ mod arch;
 mod ci;
 mod generate;
 mod jobs;
+mod peers;
 mod product;
 mod provision;
 mod steps;
@@ -91,6 +92,18 @@ enum Command {
         #[arg(long, default_value_t = 10_000_000)]
         messages: u64,
     },
+    /// Ask a program that Gatehouse stands in for and Gatehouse the same, and print every difference
+    ///
+    /// `opa`: a real opa-envoy-plugin answers every request of tests/cases/opa-envoy with every policy there. Fails when an answer
+    /// differs that no case lists.
+    Diff {
+        /// Which program
+        #[arg(value_enum)]
+        peer: jobs::Peer,
+        /// A program `opa` that has the Envoy plugin; built from its Go modules into the cache when absent
+        #[arg(long)]
+        plugin: Option<std::path::PathBuf>,
+    },
     /// Run the published cases of others: `rego` are OPA's own, fetched with Go
     ///
     /// Prints a table by folder. Fails when a case is not as the list of known failures says, in either direction, or when the two
@@ -122,6 +135,7 @@ fn main() -> ExitCode {
         Command::Bench { arguments } => jobs::bench(&steps, &arguments),
         Command::Fuzz { seconds, target } => jobs::fuzz(&steps, seconds, target.as_deref()),
         Command::Differential { messages } => jobs::differential(&steps, messages),
+        Command::Diff { peer, plugin } => jobs::diff(&steps, peer, plugin.as_deref()),
         Command::Conformance { suite, only, out } => jobs::conformance(&steps, suite, only.as_deref(), out.as_deref()),
         Command::Coverage => jobs::coverage(&steps),
     };

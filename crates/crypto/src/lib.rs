@@ -20,6 +20,21 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     out
 }
 
+/// A digest by the name that signatures of bundles give it (`SHA-256`, `SHA-512-256`, …; FIPS 180-4); `None` for one that is not
+/// offered, such as `MD5`.
+pub fn digest_by_name(name: &str, data: &[u8]) -> Option<Vec<u8>> {
+    let algorithm = match name {
+        "SHA-1" => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        "SHA-224" => &digest::SHA224,
+        "SHA-256" => &digest::SHA256,
+        "SHA-384" => &digest::SHA384,
+        "SHA-512" => &digest::SHA512,
+        "SHA-512-256" => &digest::SHA512_256,
+        _ => return None,
+    };
+    Some(digest::digest(algorithm, data).as_ref().to_vec())
+}
+
 /// HMAC-SHA-256 (RFC 2104).
 pub fn mac(key: &[u8], data: &[u8]) -> [u8; 32] {
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data);

@@ -24,8 +24,8 @@ impl Engine {
     /// Background work runs on `handle`.
     pub(crate) fn start(config: &settings::Config, handle: Handle) -> Result<Self, Failure> {
         crypto::install_default_provider();
-        let client = net::Client::new(net::ClientConfig { ca_file: config.authn.ca_file.clone() })
-            .context("cannot set up the HTTP client (authn.ca_file)")?;
+        let authorities = net::ClientConfig { ca_file: config.authn.ca_file.clone(), ..net::ClientConfig::default() };
+        let client = net::Client::new(authorities).context("cannot set up the HTTP client (authn.ca_file)")?;
         let metrics = Metrics::new();
         let keys = Arc::new(KeyRing::new(client.clone(), handle, Arc::new(KeyMetrics(Arc::clone(&metrics)))));
         let store = Arc::new(MemoryStore::new(config.ratelimit.max_keys));

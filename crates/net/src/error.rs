@@ -20,6 +20,14 @@ pub enum BuildError {
         /// The file.
         path: PathBuf,
     },
+    /// The client's certificate or its key could not be read.
+    #[error("cannot read {path} for the client's certificate")]
+    ReadIdentity {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// TLS could not be set up.
     #[error("cannot set up TLS")]
     Tls(#[source] reqwest::Error),

@@ -12,9 +12,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED};
+use reqwest::header::{
+    ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Identity, RequestBuilder, Response, StatusCode};
 
 pub use address::{Plaintext, check_address};
 pub use error::{BuildError, FetchError};
@@ -24,6 +26,8 @@ pub use error::{BuildError, FetchError};
 pub struct ClientConfig {
     /// Further certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// PEM files of the client's certificate chain and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// The client. Cloning it shares its connections.
@@ -43,6 +47,42 @@ pub struct Get<'a> {
     pub timeout: Duration,
     /// What an earlier answer said about itself; default when there was none.
     pub validators: &'a Validators,
+}
+
+/// A request of any kind.
+#[derive(Debug)]
+pub struct Send<'a> {
+    /// The address.
+    pub address: &'a str,
+    /// Whether it may be clear text to another machine.
+    pub plaintext: Plaintext,
+    /// Headers.
+    pub headers: &'a [(String, String)],
+    /// Posted when there, else the request is a GET.
+    pub body: Option<Bytes>,
+    /// The largest body of an answer.
+    pub max_bytes: usize,
+    /// From the first byte sent to the headers of the answer.
+    pub first_byte: Duration,
+    /// From the first byte sent to the last one received.
+    pub timeout: Duration,
+}
+
+/// What was answered to [`Client::send`].
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status of HTTP.
+    pub status: u16,
+    headers: HeaderMap,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The first header of that name, when it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// What an answer says about itself, to ask later whether it is still current (RFC 9110 §8.8).
@@ -93,6 +133,11 @@ impl Client {
             }
             builder = builder.tls_certs_merge(authorities);
         }
+        if let Some((certificate, key)) = config.identity {
+            let read = |path: PathBuf| std::fs::read(&path).map_err(|source| BuildError::ReadIdentity { path, source });
+            let pem = [read(certificate)?, b"\n".to_vec(), read(key)?].concat();
+            builder = builder.identity(Identity::from_pem(&pem).map_err(BuildError::Tls)?);
+        }
         builder.build().map(Self).map_err(BuildError::Tls)
     }
 
@@ -109,6 +154,27 @@ impl Client {
             }
         }
         in_time(get.timeout, receive(request, get.max_bytes)).await
+    }
+
+    /// Sends any request and gives whatever is answered.
+    ///
+    /// # Errors
+    /// [`FetchError`]: a refused address, a header that is none, a failed or late exchange, a body that is too large. No status is one.
+    pub async fn send(&self, send: Send<'_>) -> Result<Answer, FetchError> {
+        let url = address::parse(send.address, send.plaintext)?;
+        let mut request = match send.body {
+            Some(body) => self.0.post(url).body(body),
+            None => self.0.get(url),
+        };
+        for (name, value) in send.headers {
+            request = request.header(name, value);
+        }
+        in_time(send.timeout, async {
+            let answer = in_time(send.first_byte, async { request.send().await.map_err(error::exchange) }).await?;
+            let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+            Ok(Answer { status, headers, body: read_body(answer, send.max_bytes).await? })
+        })
+        .await
     }
 
     /// Posts a body within `timeout`; `plaintext` says whether it may be clear text to another machine. The answer's body is not
@@ -139,18 +205,22 @@ async fn in_time<T>(timeout: Duration, exchange: impl Future<Output = Result<T, 
 }
 
 async fn receive(request: RequestBuilder, max_bytes: usize) -> Result<Fetched, FetchError> {
-    let mut answer = request.send().await.map_err(error::exchange)?;
+    let answer = request.send().await.map_err(error::exchange)?;
     match answer.status() {
         StatusCode::NOT_MODIFIED => return Ok(Fetched::NotModified),
         StatusCode::OK => {}
         other => return Err(FetchError::Status(other.as_u16())),
     }
+    let validators = Validators { etag: text(&answer, ETAG), last_modified: text(&answer, LAST_MODIFIED) };
+    let content_type = text(&answer, CONTENT_TYPE);
+    Ok(Fetched::Body { bytes: read_body(answer, max_bytes).await?, validators, content_type })
+}
+
+async fn read_body(mut answer: Response, max_bytes: usize) -> Result<Bytes, FetchError> {
     let announced = answer.content_length().and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
     if announced > max_bytes {
         return Err(FetchError::TooLarge(max_bytes));
     }
-    let validators = Validators { etag: text(&answer, ETAG), last_modified: text(&answer, LAST_MODIFIED) };
-    let content_type = text(&answer, CONTENT_TYPE);
     // What is announced need not be what comes, so every piece is counted.
     let mut body = BytesMut::new();
     while let Some(chunk) = answer.chunk().await.map_err(error::exchange)? {
@@ -159,7 +229,7 @@ async fn receive(request: RequestBuilder, max_bytes: usize) -> Result<Fetched, F
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Fetched::Body { bytes: body.freeze(), validators, content_type })
+    Ok(body.freeze())
 }
 
 fn text(answer: &Response, name: HeaderName) -> Option<String> {

@@ -11,6 +11,7 @@
 
 mod analysis;
 mod builtins;
+pub mod bundle;
 mod cache;
 mod config;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `tests/cases/opa-envoy/*.yaml`: requests with a policy and a configuration, and the exact response.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use crate::bins::repository;
 
 /// One file.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CaseFile {
     /// The policy.
@@ -32,11 +32,12 @@ pub struct CaseFile {
     #[serde(default)]
     pub descriptors: bool,
     /// The requests.
+    #[serde(default)]
     pub cases: Vec<Case>,
 }
 
 /// One request with its response.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// What it shows.
@@ -50,6 +51,9 @@ pub struct Case {
     /// Why the plugin that is used as the oracle answers otherwise; then they are not compared.
     #[serde(default)]
     pub differs: Option<String>,
+    /// Gatehouse without `strict` denies what the plugin lets pass.
+    #[serde(default)]
+    pub denied_by_default: bool,
 }
 
 /// A check request in short.
@@ -99,8 +103,19 @@ struct Side {
 /// # Errors
 /// When one cannot be read.
 pub fn case_files() -> anyhow::Result<Vec<(PathBuf, CaseFile)>> {
-    let folder = repository().join("tests/cases/opa-envoy");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(&folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    files(&repository().join("tests/cases/opa-envoy"))
+}
+
+/// Policies without cases: every request of every case is put to them.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn corpus_files() -> anyhow::Result<Vec<(PathBuf, CaseFile)>> {
+    files(&repository().join("tests/cases/opa-envoy/corpus"))
+}
+
+fn files(folder: &Path) -> anyhow::Result<Vec<(PathBuf, CaseFile)>> {
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     paths.sort();
     paths
         .into_iter()

@@ -32,7 +32,7 @@ pub struct Server {
     port: u16,
     http_port: u16,
     // Removed when dropped.
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The plugin to compare with.
@@ -87,7 +87,73 @@ impl Server {
             health.is_ok_and(|reply| reply.status == 200) && Caller::connect(port).await.is_ok()
         };
         process.ready(Duration::from_secs(30), ready).await?;
-        Ok(Self { process, port, http_port, _folder: folder })
+        Ok(Self { process, port, http_port, folder })
+    }
+
+    /// Starts Gatehouse with a configuration (OPA's, without the plugin's address) and files, which the command line names.
+    /// Waits until it listens, not until it is ready.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn with_config(config: &Value, files: &[(&str, &str)], arguments: &[&str]) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        Self::in_folder(folder, config, files, arguments).await
+    }
+
+    /// As [`Server::with_config`], in a folder that may hold what an earlier one left.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub async fn in_folder(
+        folder: tempfile::TempDir,
+        config: &Value,
+        files: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let (port, http_port) = (free_port()?, free_port()?);
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text)?;
+        }
+        std::fs::write(folder.path().join("config.yaml"), config.to_string())?;
+        let mut command = Command::new(gatehouse_path()?);
+        command.current_dir(folder.path());
+        command.args(["opa", "run", "--server", "--config-file=config.yaml"]);
+        command.arg(format!("--set=plugins.envoy_ext_authz_grpc.addr=127.0.0.1:{port}"));
+        command.arg(format!("--addr=127.0.0.1:{http_port}")).args(arguments);
+        command.args(files.iter().map(|(name, _)| name));
+        let mut process = Process::start("opa", &mut command, &folder.path().join("opa.log"))?;
+        process.ready(Duration::from_secs(30), async || Caller::connect(port).await.is_ok()).await?;
+        Ok(Self { process, port, http_port, folder })
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Stops it as `kill -9` would, and gives its folder.
+    ///
+    /// # Errors
+    /// When it is gone already.
+    pub fn kill(self) -> anyhow::Result<tempfile::TempDir> {
+        self.process.signal("KILL")?;
+        Ok(self.folder)
+    }
+
+    /// Stops it as an orchestrator would.
+    ///
+    /// # Errors
+    /// When it does not end in time, or with a failure.
+    pub async fn terminate(mut self) -> anyhow::Result<tempfile::TempDir> {
+        self.process.signal("TERM")?;
+        let status = self.process.ended(Duration::from_secs(20)).await?;
+        anyhow::ensure!(status.success(), "it ended with {status}\n{}", self.process.log());
+        Ok(self.folder)
+    }
+
+    /// Whether `/health?bundles` says that all bundles are active.
+    pub async fn is_ready(&self) -> bool {
+        self.get("/health?bundles").await.is_ok_and(|reply| reply.status == 200)
     }
 
     /// A new connection to it.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use gateway::wire::rls::{RlsAnswer, RlsCall};
 use gateway::{Check, Decide, Reply, RlsFault};
 use model::{PluginReply, Reason};
@@ -13,23 +13,34 @@ use super::activation::Active;
 use super::logs::Logs;
 
 /// Codes of gRPC.
+const UNKNOWN: u8 = 2;
 const DEADLINE_EXCEEDED: u8 = 4;
 const RESOURCE_EXHAUSTED: u8 = 8;
 const INTERNAL: u8 = 13;
 
 /// Decides by the policies of the moment.
 pub(crate) struct OpaDecider {
-    pub(crate) active: Arc<ArcSwap<Active>>,
+    pub(crate) active: Arc<ArcSwapOption<Active>>,
     pub(crate) strict: bool,
     /// `None` unless performance metrics are on.
     pub(crate) metrics: Option<Arc<PluginMetrics>>,
     pub(crate) logs: Option<Arc<Logs>>,
 }
 
+impl OpaDecider {
+    /// Bundles are on their way: nothing is allowed by a part of the policies.
+    fn not_ready(&self) -> Reply {
+        if let Some(metrics) = &self.metrics {
+            metrics.failed("envoyauth_eval_error");
+        }
+        Reply::Plugin(PluginReply::fault(UNKNOWN, "not all bundles are active", self.strict))
+    }
+}
+
 impl Decide for OpaDecider {
     async fn check(&self, check: Check<'_>) -> Reply {
         // One revision of all bundles from start to end.
-        let active = self.active.load_full();
+        let Some(active) = self.active.load_full() else { return self.not_ready() };
         let (reply, record) = active.plugin.check(check.view, check.deadline);
         if let Some(metrics) = &self.metrics {
             match &record.outcome {

@@ -3,19 +3,24 @@
 mod activation;
 mod args;
 mod decider;
+mod discovery;
+mod fleet;
 mod logs;
 mod probes;
+mod reports;
+mod statuses;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use arc_swap::ArcSwap;
+use arc_swap::ArcSwapOption;
 use gateway::config::{Address, ListenerPlan, Service, SocketRules};
 use gateway::{GatewayParts, ServerPlan};
+use policy::bundle::downloaders;
 use policy::opa::PluginOptions;
 use policy::opa::config::{OpaConfig, Overlay, PluginAddress, PluginConfig};
 use telemetry::{LogOutputConfig, PluginMetrics, TelemetryConfig};
@@ -25,13 +30,14 @@ pub(crate) use args::OpaCommand;
 
 use crate::failure::Failure;
 use crate::serve::{control_runtime, signals};
-use activation::{Activation, Paths};
+use activation::{Activation, Bundles, Paths};
 use args::{LogFormat, RunArgs};
 use decider::OpaDecider;
+use discovery::Discovered;
+use fleet::Fleet;
 use probes::OpaProbes;
-
-/// How often contents are compared where the system sends no notifications.
-const POLL: Duration = Duration::from_secs(10);
+use reports::Reports;
+use statuses::Statuses;
 
 pub(crate) fn run(command: &OpaCommand) -> Result<(), Failure> {
     let OpaCommand::Run(args) = command;
@@ -50,32 +56,53 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
         .map(|text| Overlay::Set(text.clone()))
         .chain(args.set_file.iter().map(|text| Overlay::SetFile(text.clone())))
         .collect();
-    let (config, _document) = OpaConfig::load(args.config_file.as_deref(), &overlays).map_err(wrong)?;
+    let (boot, document) = OpaConfig::load(args.config_file.as_deref(), &overlays).map_err(wrong)?;
+    let client = net::Client::new(net::ClientConfig::default()).context("cannot set up the HTTP client")?;
+    let _flushed_on_drop = telemetry::init(&log(args), client).context("cannot set up the log")?;
+    let stop = CancellationToken::new();
+    signals::stop_on_termination(stop.clone())?;
+    let one = |problem: String| wrong(vec![problem]);
+    let mut discovered = Discovered::start(&boot, document, &stop).map_err(one)?;
+    let config = match &mut discovered {
+        None => boot,
+        Some(discovered) => {
+            tracing::info!("waiting for the configuration in the discovery bundle");
+            let Some(Some(config)) = stop.run_until_cancelled(discovered.next()).await else { return Ok(()) };
+            config
+        }
+    };
     let Some(plugin) = config.plugins.envoy_ext_authz_grpc.clone() else {
         let hint = "add --set=plugins.envoy_ext_authz_grpc.addr=:9191";
         return Err(Failure::Usage(format!("opa run: the configuration has no plugin envoy_ext_authz_grpc: {hint}")));
     };
-    let client = net::Client::new(net::ClientConfig::default()).context("cannot set up the HTTP client")?;
-    let _flushed_on_drop = telemetry::init(&log(args), client).context("cannot set up the log")?;
-    let options = options(&plugin).map_err(|problem| wrong(vec![problem]))?;
-    let paths = Paths { paths: args.paths.clone(), are_bundles: args.bundle, is_v0: args.v0_compatible };
-    let (at_start, with) = (paths.clone(), options.clone());
-    let active = tokio::task::spawn_blocking(move || activation::first(&at_start, with))
-        .await
-        .context("compiling the policies failed")?
-        .map_err(wrong)?;
-    let active = Arc::new(ArcSwap::from_pointee(active));
-    let stop = CancellationToken::new();
-    signals::stop_on_termination(stop.clone())?;
-    let activation = Activation { active: Arc::clone(&active), paths, options };
-    if args.watch {
-        tokio::spawn(watch(activation, stop.clone()));
+    let labels = labels(&config);
+    let downloaders = downloaders(&config, args.v0_compatible).map_err(wrong)?;
+    let wanted: BTreeSet<String> = downloaders.iter().map(|(name, _)| name.clone()).collect();
+    let statuses = Arc::new(Statuses::new(&wanted));
+    let active = Arc::new(ArcSwapOption::empty());
+    let mut activation = Activation {
+        active: Arc::clone(&active),
+        paths: Paths { paths: args.paths.clone(), are_bundles: args.bundle, is_v0: args.v0_compatible },
+        watch: args.watch,
+        options: options(&plugin).map_err(one)?,
+        wanted,
+        loaded: Bundles::new(),
+        statuses: Arc::clone(&statuses),
+    };
+    // Without bundles to wait for, policies that do not compile end the start.
+    if !activation.activate(Bundles::new()).await.map_err(wrong)? {
+        tracing::info!("nothing is decided before all bundles are active");
     }
+    if let Some(reports) = Reports::new(&config, &labels, Arc::clone(&statuses)).map_err(one)? {
+        tokio::spawn(reports.run(stop.clone()));
+    }
+    let fleet = Fleet::start(downloaders, &stop);
+    tokio::spawn(activation.run(fleet, discovered, args.v0_compatible, stop.clone()));
     let metrics = plugin.enable_performance_metrics.then(|| PluginMetrics::new(&plugin.buckets));
     let parts = GatewayParts {
         plan: plan(args, &plugin)?,
         decide: Arc::new(OpaDecider { active, strict: plugin.strict, metrics: metrics.clone(), logs: None }),
-        probes: Arc::new(OpaProbes { metrics }),
+        probes: Arc::new(OpaProbes { metrics, statuses }),
         bound: None,
     };
     tracing::warn!(
@@ -92,24 +119,12 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Loads the paths again whenever they change.
-async fn watch(activation: Activation, stop: CancellationToken) {
-    let mut watcher = config::Watcher::new(activation.paths.paths.clone(), POLL);
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = watcher.changed() => {}
-        }
-        match activation.reload().await {
-            Ok(()) => tracing::info!("policies loaded again"),
-            Err(problems) => {
-                for problem in problems {
-                    tracing::error!(%problem, "policies");
-                }
-                tracing::error!("the changed policies are refused; the ones there are stay");
-            }
-        }
-    }
+/// What names this process in reports and logs: the labels of the configuration, an id and the version.
+fn labels(config: &OpaConfig) -> BTreeMap<String, String> {
+    let mut labels = config.labels.clone();
+    labels.insert("id".to_owned(), uuid::Uuid::new_v4().to_string());
+    labels.insert("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+    labels
 }
 
 fn wrong(problems: Vec<String>) -> Failure {

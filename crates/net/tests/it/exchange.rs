@@ -116,9 +116,12 @@ async fn a_body_is_posted_as_it_is() {
 #[test]
 fn authorities_have_to_be_there() {
     let folder = tempfile::tempdir().unwrap();
-    let absent = Client::new(ClientConfig { ca_file: Some(folder.path().join("none.pem")) });
+    let absent = Client::new(ClientConfig { ca_file: Some(folder.path().join("none.pem")), ..ClientConfig::default() });
     assert!(matches!(absent, Err(BuildError::ReadAuthorities { .. })));
     let empty = folder.path().join("empty.pem");
     std::fs::write(&empty, "no certificate\n").unwrap();
-    assert!(matches!(Client::new(ClientConfig { ca_file: Some(empty) }), Err(BuildError::NoAuthorities { .. })));
+    assert!(matches!(
+        Client::new(ClientConfig { ca_file: Some(empty), ..ClientConfig::default() }),
+        Err(BuildError::NoAuthorities { .. })
+    ));
 }

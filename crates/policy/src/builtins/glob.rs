@@ -31,6 +31,17 @@ pub(super) fn glob_match(args: &[Value]) -> Result<Value> {
     Ok(matched.map_or(Value::Undefined, Value::Bool))
 }
 
+/// Whether a pattern matches a text, for those that are no policies.
+///
+/// # Errors
+/// The pattern is none.
+pub(crate) fn glob_pattern(pattern: &str, delimiters: &[char], text: &str) -> Result<bool, String> {
+    let delimiters: String = delimiters.iter().collect();
+    GLOBS
+        .with_borrow_mut(|cache| cache.is_match((pattern, &delimiters), text, translate))
+        .ok_or_else(|| format!("{pattern:?} is no pattern"))
+}
+
 /// The delimiters in one text, mostly without allocation.
 enum Delimiters<'a> {
     One(&'a str),

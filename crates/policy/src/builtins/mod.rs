@@ -24,6 +24,7 @@ use regorus::rvm::program::Program;
 use regorus::unstable::{BUILTINS, Expr, Ref, Span};
 use regorus::{Engine, Value};
 
+pub(crate) use glob::glob_pattern;
 pub(crate) use limit::{clear_limit, limit_was_hit};
 pub(crate) use pure::impure_among;
 

@@ -228,6 +228,7 @@ mod tests {
             "mask contains 3",
             "mask := {x} if { some x in [1, 2]; x > 0 }\nmask := {\"/input\"}",
             "drop := true if input.input.secret\ndrop := false",
+            "mask := {\"/input/a\"} if input.path\nmask := {\"/input/b\"} if input.input.secret",
         ] {
             let plugin = plugin(&format!("package system.log\n{rule}"), LogRules::default());
             let (lines, counts) = logged(&plugin, &[Some(json!({ "secret": true }))]);

@@ -20,6 +20,8 @@ use crate::opa::{ServiceClient, ServiceError};
 
 /// The first delay after a failure.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// For a whole upload.
+const TIMEOUT: Duration = Duration::from_secs(10);
 /// So many refusals after one another are not about the chunks.
 const REFUSALS: usize = 3;
 
@@ -138,10 +140,11 @@ impl Uploader {
     }
 
     async fn upload(&self, bytes: Bytes) -> Result<(), UploadError> {
-        let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
-        let answer = self.client.post(&self.path, &headers, bytes).await;
+        let headers = [("content-type", "application/json"), ("content-encoding", "gzip")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let answer = self.client.post(&self.path, headers.to_vec(), bytes, TIMEOUT).await;
         let result = match answer {
-            Ok(answer) if answer.is_success() => Ok(()),
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
             Ok(answer) => Err(UploadError::Status(answer.status)),
             Err(error) => Err(error.into()),
         };

@@ -9,10 +9,9 @@ mod watchdog;
 
 pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};
 pub(crate) use nesting::check_nesting;
-pub(crate) use parse::parse;
+pub(crate) use parse::{lengths, parse};
+pub(crate) use rewrite::rewrite;
 pub(crate) use watchdog::run_with_deadline;
-#[cfg(test)]
-pub(crate) use {parse::lengths, rewrite::rewrite};
 
 /// One thing that keeps policies from loading.
 #[derive(Debug, Clone, PartialEq, Eq)]

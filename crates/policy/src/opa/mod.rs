@@ -8,5 +8,7 @@
 pub mod config;
 mod plugin;
 mod reply;
+mod service_client;
 
-pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, Record, read_descriptors};
+pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, Record, evaluate, read_descriptors};
+pub use service_client::{ServiceClient, ServiceError};

@@ -95,6 +95,24 @@ impl Loaded {
     }
 }
 
+/// What policies and data say at a path below `data`, without input: the configuration in a discovery bundle.
+///
+/// # Errors
+/// The policies do not compile, or there is no value.
+pub fn evaluate(loaded: &Loaded, path: &[String]) -> Result<Json, Vec<String>> {
+    let entry = RawEntry::anything(path);
+    let rule = entry.rule.clone();
+    let set = PolicySet::from_folders(Arc::clone(&loaded.folders), vec![entry], LONGEST, MOST_INSTRUCTIONS)
+        .map_err(|problems| problems.into_iter().map(told).collect::<Vec<_>>())?;
+    let none = || vec![format!("{rule} has no value")];
+    let id = set.entry_point(&rule).ok_or_else(none)?;
+    match set.run_alone(id, Value::Undefined) {
+        Ok(Value::Undefined) => Err(none()),
+        Ok(value) => reply::to_json(&value).ok_or_else(|| vec![format!("{rule} is no JSON")]),
+        Err(failure) => Err(vec![fault(failure).2]),
+    }
+}
+
 /// A decision as the log wants it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {

@@ -261,7 +261,8 @@ fn compile_all(
                 Undefined::IsCompiled => {}
             }
         }
-        let mut reach = graph.reach(path);
+        // Where a rule may be missing, undefined means that it says nothing, and a conflict must not look the same.
+        let mut reach = if *undefined == Undefined::IsLeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }

@@ -1,5 +1,6 @@
 //! Metrics: handles that are found once and are plain atomics afterwards.
 
+mod bundle;
 mod catalogue;
 mod histogram;
 mod plugin;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+pub use bundle::{BundleMetrics, BundleTimes};
 pub use catalogue::catalogue;
 pub use plugin::PluginMetrics;
 
