@@ -74,7 +74,7 @@ mod tests {
         }
         journal.flush().unwrap();
         drop(journal);
-        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"nonsense\n{\"a\":").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"nonsense\n{\"a\":").unwrap();
 
         let (mut journal, lines) = Journal::open(&path).unwrap();
         assert_eq!(lines, [b"{\"a\":1}".to_vec(), b"{\"a\":2}".to_vec()]);

@@ -14,6 +14,7 @@ mod journal;
 mod logger;
 mod loss;
 pub mod mask;
+mod settings;
 mod spool;
 mod store;
 #[cfg(test)]
@@ -22,5 +23,6 @@ mod uploader;
 
 pub use logger::{Console, Logger};
 pub use loss::{Loss, Observer};
+pub use settings::{Settings, Upload, log_rules};
 pub use store::{Store, StoreOptions};
 pub use uploader::{Delays, UploadError, Uploader};

@@ -164,12 +164,12 @@ impl Uploader {
 impl Delays {
     /// Somewhere between both.
     fn usual(self) -> Duration {
-        self.min + self.max.saturating_sub(self.min).mul_f64(fraction())
+        (self.min + self.max.saturating_sub(self.min).mul_f64(fraction())).max(FIRST_RETRY)
     }
 
     /// Twice as long after each further failure, the last half of it by chance, so that not all come back at once.
     fn after(self, failures: u32) -> Duration {
-        let pause = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(self.max);
+        let pause = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(self.max.max(FIRST_RETRY));
         pause.mul_f64(0.5 + fraction() / 2.0)
     }
 }
