@@ -1,0 +1,4 @@
+//! Tests against servers and folders.
+
+mod collector;
+mod decision_log;
