@@ -16,6 +16,7 @@ mod cache;
 mod config;
 #[cfg(test)]
 mod conformance;
+pub mod decision_log;
 mod engine;
 mod input;
 mod load;

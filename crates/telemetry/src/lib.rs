@@ -16,5 +16,5 @@ pub use chain::error_chain;
 pub use config::{LogFormat, LogOutputConfig, TelemetryConfig, TracesConfig};
 pub use decision::{DecisionRecord, Outcome, trace_id};
 pub use health::{Health, HealthState};
-pub use metrics::{BundleMetrics, BundleTimes, Metrics, PluginMetrics, SecurityEvent, catalogue};
-pub use output::{InitError, TelemetryGuard, init};
+pub use metrics::{BundleMetrics, BundleTimes, DecisionLogMetrics, Metrics, PluginMetrics, SecurityEvent, catalogue};
+pub use output::{InitError, TelemetryGuard, init, write_line};

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
@@ -17,6 +17,8 @@ use crate::spans;
 const QUEUE: usize = 8192;
 /// How long lines gather before they are written together.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long [`write_line`] waits for room.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 static QUEUED: OnceLock<(SyncSender<Message>, LogFormat, bool)> = OnceLock::new();
 static DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -93,6 +95,23 @@ pub(crate) fn queue(line: Vec<u8>) {
     {
         DROPPED.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Writes a whole line, as it is, to where the log goes. Waits for room a moment, so it is not for threads that answer requests.
+/// False when there was none.
+pub fn write_line(line: Vec<u8>) -> bool {
+    let Some((sender, ..)) = QUEUED.get() else { return false };
+    let mut message = Message::Line(line);
+    for _ in 0..LONGEST_WAIT.as_millis() / GATHER.as_millis() {
+        match sender.try_send(message) {
+            Ok(()) => return true,
+            Err(TrySendError::Full(back)) => message = back,
+            Err(TrySendError::Disconnected(_)) => break,
+        }
+        std::thread::sleep(GATHER);
+    }
+    DROPPED.fetch_add(1, Ordering::Relaxed);
+    false
 }
 
 /// Lines dropped so far.

@@ -21,6 +21,8 @@ use arc_swap::ArcSwapOption;
 use gateway::config::{Address, ListenerPlan, Service, SocketRules};
 use gateway::{GatewayParts, ServerPlan};
 use policy::bundle::downloaders;
+use policy::decision_log::event::{Asked, Origin};
+use policy::decision_log::{Settings, log_rules};
 use policy::opa::PluginOptions;
 use policy::opa::config::{OpaConfig, Overlay, PluginAddress, PluginConfig};
 use telemetry::{LogOutputConfig, PluginMetrics, TelemetryConfig};
@@ -35,6 +37,7 @@ use args::{LogFormat, RunArgs};
 use decider::OpaDecider;
 use discovery::Discovered;
 use fleet::Fleet;
+use logs::Logs;
 use probes::OpaProbes;
 use reports::Reports;
 use statuses::Statuses;
@@ -84,7 +87,7 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
         active: Arc::clone(&active),
         paths: Paths { paths: args.paths.clone(), are_bundles: args.bundle, is_v0: args.v0_compatible },
         watch: args.watch,
-        options: options(&plugin).map_err(one)?,
+        options: PluginOptions { log: log_rules(&config), ..options(&plugin).map_err(one)? },
         wanted,
         loaded: Bundles::new(),
         statuses: Arc::clone(&statuses),
@@ -98,11 +101,18 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
     }
     let fleet = Fleet::start(downloaders, &stop);
     tokio::spawn(activation.run(fleet, discovered, args.v0_compatible, stop.clone()));
+    let logs = match Settings::read(&config).map_err(wrong)? {
+        None => None,
+        Some(settings) => {
+            let origin = Origin { labels: Arc::new(labels), asked: Asked::of(&plugin) };
+            Some(Logs::start(settings, origin, stop.clone())?)
+        }
+    };
     let metrics = plugin.enable_performance_metrics.then(|| PluginMetrics::new(&plugin.buckets));
     let parts = GatewayParts {
         plan: plan(args, &plugin)?,
-        decide: Arc::new(OpaDecider { active, strict: plugin.strict, metrics: metrics.clone(), logs: None }),
-        probes: Arc::new(OpaProbes { metrics, statuses }),
+        decide: Arc::new(OpaDecider { active, strict: plugin.strict, metrics: metrics.clone(), logs: logs.clone() }),
+        probes: Arc::new(OpaProbes { metrics, statuses, logs: logs.clone() }),
         bound: None,
     };
     tracing::warn!(
@@ -114,6 +124,9 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
     );
     let served = gateway::serve(parts, stop.clone()).await;
     stop.cancel();
+    if let Some(logs) = logs {
+        logs.finish(args.grace().0).await;
+    }
     served.context("cannot serve")?;
     tracing::info!("gatehouse has stopped");
     Ok(())
@@ -147,6 +160,7 @@ fn options(plugin: &PluginConfig) -> Result<PluginOptions, String> {
         skip_request_body_parse: plugin.skip_request_body_parse,
         descriptors: policy::opa::read_descriptors(Path::new(&plugin.proto_descriptor))?,
         strict: plugin.strict,
+        ..PluginOptions::default()
     })
 }
 

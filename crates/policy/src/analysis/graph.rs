@@ -201,6 +201,15 @@ impl Graph {
 
     /// What the rules that `entry` means can reach.
     pub(crate) fn reach(&self, entry: &[String]) -> Reach {
+        self.reach_from(entry, false)
+    }
+
+    /// As [`Graph::reach`], for an entry point at which undefined denies nothing.
+    pub(crate) fn reach_strictly(&self, entry: &[String]) -> Reach {
+        self.reach_from(entry, true)
+    }
+
+    fn reach_from(&self, entry: &[String], is_strict: bool) -> Reach {
         let mut reach = Reach::default();
         if !self.is_rule(entry) {
             reach.rvm_blockers.insert("the entry point is not a single rule".to_owned());
@@ -210,7 +219,7 @@ impl Graph {
         let mut open: Vec<usize> = first;
         while let Some(node) = open.pop() {
             if let Some(fact) = self.facts.get(node) {
-                self.take(fact, self.paths.get(node).is_none_or(|p| p != entry), &mut reach);
+                self.take(fact, is_strict || self.paths.get(node).is_none_or(|p| p != entry), &mut reach);
             }
             for next in self.edges.get(node).into_iter().flatten() {
                 if seen.insert(*next) {

@@ -10,5 +10,5 @@ mod plugin;
 mod reply;
 mod service_client;
 
-pub use plugin::{Loaded, Outcome, Plugin, PluginOptions, Record, evaluate, read_descriptors};
+pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, Record, evaluate, read_descriptors};
 pub use service_client::{ServiceClient, ServiceError};

@@ -37,6 +37,24 @@ pub struct PluginOptions {
     pub descriptors: Option<DescriptorPool>,
     /// Byte for byte what the plugin would send.
     pub strict: bool,
+    /// The rules for the decision log.
+    pub log: LogRules,
+}
+
+/// Paths below `data` of the rules for the decision log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRules {
+    /// What is masked (`mask_decision`).
+    pub mask: Vec<String>,
+    /// What is left out (`drop_decision`).
+    pub drop: Vec<String>,
+}
+
+impl Default for LogRules {
+    fn default() -> Self {
+        let path = |name: &str| ["system", "log", name].map(str::to_owned).to_vec();
+        Self { mask: path("mask"), drop: path("drop") }
+    }
 }
 
 /// The descriptors in a file (a binary `FileDescriptorSet`); none when no file is named.
@@ -139,12 +157,18 @@ impl Plugin {
     /// Every problem, starting with `file:line:` where a file is to blame.
     pub fn compile(loaded: &Loaded, options: PluginOptions) -> Result<Self, Vec<String>> {
         let decision = RawEntry::anything(&options.path);
-        let log = |name: &str| RawEntry::if_defined(&["system", "log", name]);
+        let [mask, drop] = [&options.log.mask, &options.log.drop].map(|path| RawEntry::if_defined(path));
         let rule = decision.rule.clone();
-        let entries = vec![decision, log("mask"), log("drop")];
+        let (mask_rule, drop_rule) = (mask.rule.clone(), drop.rule.clone());
+        let mut entries = vec![decision];
+        for log in [mask, drop] {
+            if entries.iter().all(|entry| entry.rule != log.rule) {
+                entries.push(log);
+            }
+        }
         let set = PolicySet::from_folders(Arc::clone(&loaded.folders), entries, LONGEST, MOST_INSTRUCTIONS)
             .map_err(|problems| problems.into_iter().map(told).collect::<Vec<_>>())?;
-        let (mask, drop) = (set.entry_point(&log("mask").rule), set.entry_point(&log("drop").rule));
+        let (mask, drop) = (set.entry_point(&mask_rule), set.entry_point(&drop_rule));
         match set.entry_point(&rule) {
             Some(decision) => Ok(Self { set, decision, mask, drop, options }),
             None => Err(vec![format!("{rule} cannot be evaluated")]),
@@ -204,6 +228,11 @@ impl Plugin {
         let everything = InputPlan::everything();
         let input = crate::input::build(&everything, &self.material(view)).ok()?;
         reply::to_json(&input)
+    }
+
+    /// Whether there are rules for the decision log.
+    pub fn has_log_rules(&self) -> bool {
+        self.mask.is_some() || self.drop.is_some()
     }
 
     /// What `data.system.log.mask` says of an event of the decision log; an empty list when there is no such rule.

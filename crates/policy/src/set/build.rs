@@ -276,8 +276,8 @@ impl RawEntry {
     }
 
     /// A rule that may be missing: then there is no such entry point.
-    pub(crate) fn if_defined(path: &[&str]) -> Self {
-        Self::of(path.iter().copied(), Undefined::IsLeftOut)
+    pub(crate) fn if_defined(path: &[String]) -> Self {
+        Self::of(path.iter().map(String::as_str), Undefined::IsLeftOut)
     }
 
     fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
@@ -333,7 +333,8 @@ fn compile_all(
                 Undefined::IsCompiled => {}
             }
         }
-        let mut reach = graph.reach(path);
+        // Where a rule may be missing, undefined means that it says nothing, and a conflict must not look the same.
+        let mut reach = if *undefined == Undefined::IsLeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }

@@ -2,6 +2,7 @@
 
 mod bundle;
 mod catalogue;
+mod decision_log;
 mod histogram;
 mod plugin;
 mod process;
@@ -22,6 +23,7 @@ use prometheus_client::registry::Registry;
 
 pub use bundle::{BundleMetrics, BundleTimes};
 pub use catalogue::catalogue;
+pub use decision_log::DecisionLogMetrics;
 pub use plugin::PluginMetrics;
 
 use crate::config::LogFormat;

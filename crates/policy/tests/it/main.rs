@@ -1,0 +1,6 @@
+//! Tests against servers and folders.
+
+#[cfg(test)]
+mod collector;
+#[cfg(test)]
+mod decision_log;
