@@ -79,7 +79,9 @@ impl<'a> Token<'a> {
 /// Bits behind the last byte are not looked at, as in Go: the signature is wrong then, not the token.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
 fn decode(part: &str) -> Result<Vec<u8>> {

@@ -17,9 +17,10 @@ pub(super) fn parse(args: &[Value]) -> Result<Value> {
     let text = text.replace('"', "");
     check_exponent(&text)?;
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | '+' | '-'));
-    let unit = unit.strip_prefix(['e', 'E']).filter(|rest| rest.contains(|c: char| c.is_ascii_digit())).map_or(unit, |rest| {
-        rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'))
-    });
+    let unit = unit
+        .strip_prefix(['e', 'E'])
+        .filter(|rest| rest.contains(|c: char| c.is_ascii_digit()))
+        .map_or(unit, |rest| rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-')));
     let folded = if unit == "M" { unit.to_owned() } else { unit.to_ascii_lowercase() };
     if !UNITS.contains(&folded.as_str()) {
         bail!("unit {unit} not recognized");
@@ -67,7 +68,8 @@ pub(super) fn parse_duration_ns(args: &[Value]) -> Result<Value> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').context("no unit")?;
         let (number, after) = rest.split_at_checked(end).context("no number")?;
-        let (unit, after) = UNIT_NS.iter().find_map(|(unit, ns)| Some((*ns, after.strip_prefix(unit)?))).context("unknown unit")?;
+        let (unit, after) =
+            UNIT_NS.iter().find_map(|(unit, ns)| Some((*ns, after.strip_prefix(unit)?))).context("unknown unit")?;
         sum = sum.checked_add(nanoseconds(number, unit)?).context("out of range")?;
         rest = after;
     }

@@ -141,7 +141,9 @@ fn split_scheme(text: &str) -> Result<(&str, &str)> {
     let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
     match text.split_once(':') {
         Some(("", _)) => bail!("no scheme before the colon"),
-        Some((scheme, rest)) if scheme.bytes().all(is_scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+        Some((scheme, rest))
+            if scheme.bytes().all(is_scheme) && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
             Ok((scheme, rest))
         }
         _ => Ok(("", text)),
@@ -172,7 +174,9 @@ fn decode(part: &str, place: In) -> Result<Vec<u8>> {
             continue;
         }
         let digit = |byte: Option<u8>| byte.and_then(|b| char::from(b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
-        let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else { bail!("an escape without digits") };
+        let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+            bail!("an escape without digits")
+        };
         let decoded = high << 4 | low;
         let allowed = match place {
             In::Host => !decoded.is_ascii() || decoded == b'%',

@@ -39,7 +39,8 @@ fn general(number: f64, flags: Flags) -> String {
     let written = exponential(number, significant.map(|digits| digits - 1));
     let (digits, exponent) = written.split_once('e').unwrap_or((&written, "0"));
     let exponent: i64 = exponent.parse().unwrap_or(0);
-    let digits = if digits.contains('.') && !flags.sharp { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
+    let digits =
+        if digits.contains('.') && !flags.sharp { digits.trim_end_matches('0').trim_end_matches('.') } else { digits };
     let count = digits.bytes().filter(u8::is_ascii_digit).count();
     let most = match significant {
         None => 6,

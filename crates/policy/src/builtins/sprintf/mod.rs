@@ -5,12 +5,15 @@
 
 mod float;
 mod integer;
+mod template;
 mod text;
 
 use anyhow::{Result, bail};
 use regorus::Value;
 
 use crate::builtins::limit::over_limit;
+
+pub(super) use template::template_string;
 
 /// The longest text that is made, in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 20;
@@ -110,7 +113,8 @@ impl Printer<'_> {
         }
         self.push(rest)?;
         if !self.reordered && self.next < self.args.len() {
-            let extra: Vec<String> = self.args.iter().skip(self.next).map(|value| described(&Arg::new(value))).collect();
+            let extra: Vec<String> =
+                self.args.iter().skip(self.next).map(|value| described(&Arg::new(value))).collect();
             self.push(&format!("%!(EXTRA {})", extra.join(", ")))?;
         }
         Ok(())

@@ -37,7 +37,13 @@ pub(super) fn pad(text: String, flags: Flags) -> String {
 
 fn hex(text: &str, upper: bool, flags: Flags) -> String {
     let bytes = text.bytes().take(flags.precision.unwrap_or(usize::MAX));
-    let prefix = if !flags.sharp { "" } else if upper { "0X" } else { "0x" };
+    let prefix = if !flags.sharp {
+        ""
+    } else if upper {
+        "0X"
+    } else {
+        "0x"
+    };
     let pairs = bytes.map(|byte| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") });
     let mut out = String::new();
     for (number, pair) in pairs.enumerate() {
