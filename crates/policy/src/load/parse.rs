@@ -7,7 +7,7 @@ use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
 use crate::load::rewrite::rewrite;
-use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom, syntax};
 
 /// What one source may be. Certificates and key sets stand in policies as one long line.
 pub(crate) fn lengths() -> PolicyLengthConfig {
@@ -55,6 +55,7 @@ pub(crate) fn parse(
         }
     }
     let data = engine.get_data();
+    problems.extend(syntax::exposed(engine.get_modules(), entries, &data).into_iter().map(LoadProblem::general));
     Sources { engine, data }
 }
 

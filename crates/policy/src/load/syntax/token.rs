@@ -209,7 +209,7 @@ impl Cutter<'_> {
         while let Some(byte) = self.byte(to) {
             let is_sign = matches!(byte, b'+' | b'-') && matches!(self.byte(to - 1), Some(b'e' | b'E'));
             let is_point = byte == b'.' && self.byte(to + 1).is_some_and(|next| next.is_ascii_digit());
-            if !is_word(byte) && !is_point && !(is_sign && to > self.at) {
+            if !(is_word(byte) || is_point || is_sign && to > self.at) {
                 break;
             }
             to += 1;
