@@ -5,6 +5,7 @@
 //! the register machine evaluates differently from OPA. Every answer errs on the safe side: a reference that
 //! cannot be followed counts as a reference to everything it might mean.
 
+mod comprehension;
 mod facts;
 mod graph;
 mod paths;
