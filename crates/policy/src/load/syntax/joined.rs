@@ -148,7 +148,7 @@ impl Joined<'_> {
                     self.writer.replace(close.from, close.to, "");
                 }
             }
-            Node::Leaf(from, to) => {
+            Node::Leaf(from, to) | Node::Scope(from, to) => {
                 self.writer.copy(tokens.get(*from)?.from);
                 self.writer.insert(opening(succeeds));
                 self.terms(*from, *to)?;
@@ -187,7 +187,11 @@ fn first_of(node: &Node) -> usize {
                 Some((first, _)) => at = first,
                 None => return 0,
             },
-            Node::Not(at, _) | Node::Body(at) | Node::Group { open: at, .. } | Node::Leaf(at, _) => return *at,
+            Node::Not(at, _)
+            | Node::Body(at)
+            | Node::Group { open: at, .. }
+            | Node::Scope(at, _)
+            | Node::Leaf(at, _) => return *at,
         }
     }
 }

@@ -15,6 +15,8 @@ pub(super) enum Node {
     Body(usize),
     /// `( … )`, opened at `open`; with the place of its first `with`.
     Group { open: usize, inner: Box<Node>, with: Option<usize> },
+    /// A unification behind `not`, which binds names for itself alone.
+    Scope(usize, usize),
     /// Anything else.
     Leaf(usize, usize),
 }
@@ -24,8 +26,8 @@ impl Node {
     pub(super) fn is_logic(&self) -> bool {
         match self {
             Self::And(_) | Self::Or(_) | Self::Group { .. } => true,
-            Self::Not(_, inner) => matches!(inner.as_ref(), Self::Body(_)) || inner.is_logic(),
-            Self::Body(_) | Self::Leaf(..) => false,
+            Self::Not(_, inner) => matches!(inner.as_ref(), Self::Body(_) | Self::Scope(..)) || inner.is_logic(),
+            Self::Body(_) | Self::Scope(..) | Self::Leaf(..) => false,
         }
     }
 }
@@ -86,7 +88,9 @@ impl Statements<'_> {
             } else if tokens.is_keyword(inner, "not") {
                 return None;
             } else {
-                self.operand(inner, to, true)?
+                let operand = self.operand(inner, to, true)?;
+                let unifies = matches!(operand, Node::Leaf(from, to) if self.unifies(from, to));
+                if unifies { Node::Scope(inner, to) } else { operand }
             };
             return Some(Node::Not(from, Box::new(negated)));
         }
@@ -97,6 +101,14 @@ impl Statements<'_> {
             }
         }
         Some(Node::Leaf(from, to))
+    }
+
+    /// True for `a = b`, but not for any other sign with `=` in it.
+    fn unifies(&self, from: usize, to: usize) -> bool {
+        let is_part =
+            |at: usize| self.tokens.is_glued(at) && self.tokens.says(at - 1).ends_with([':', '=', '!', '<', '>']);
+        let is_doubled = |at: usize| self.tokens.is_mark(at + 1, '=') && self.tokens.is_glued(at + 1);
+        self.tokens.level(from, to).any(|at| self.tokens.is_mark(at, '=') && !is_part(at) && !is_doubled(at))
     }
 
     /// `{ … }` as an operand. A union in it could be a comprehension: OPA refuses that, too.

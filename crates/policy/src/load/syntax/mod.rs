@@ -3,6 +3,7 @@
 //! Works on tokens and keeps every line where it was. A source that uses none of it costs a few searches. What cannot be rewritten
 //! for certain is left as it is, so that the engine refuses it.
 
+mod head;
 mod imports;
 mod joined;
 mod keyword;
@@ -16,14 +17,19 @@ pub(crate) use keyword::exposed;
 
 /// The source in older words; `None` when it can stay as it is.
 pub(crate) fn rewrite(text: &str, v0: bool) -> Option<String> {
-    let mut rewritten = template::rewrite(text);
-    if let Some(text) = keyword::rewrite(rewritten.as_deref().unwrap_or(text), v0) {
-        rewritten = Some(text);
-    }
-    if let Some(text) = joined::rewrite(rewritten.as_deref().unwrap_or(text), v0) {
-        rewritten = Some(text);
-    }
+    let mut rewritten = None;
+    apply(&mut rewritten, text, head::rewrite);
+    apply(&mut rewritten, text, template::rewrite);
+    apply(&mut rewritten, text, |text| keyword::rewrite(text, v0));
+    apply(&mut rewritten, text, |text| joined::rewrite(text, v0));
     rewritten
+}
+
+/// One step after the others.
+fn apply(rewritten: &mut Option<String>, text: &str, step: impl Fn(&str) -> Option<String>) {
+    if let Some(text) = step(rewritten.as_deref().unwrap_or(text)) {
+        *rewritten = Some(text);
+    }
 }
 
 #[cfg(test)]

@@ -59,7 +59,8 @@ impl<'t> Statements<'t> {
         self.and && self.tokens.is_keyword(at, "and") || self.or && self.tokens.is_keyword(at, "or")
     }
 
-    fn is_boundary(&self, last: usize, next: usize) -> bool {
+    /// True when a statement ends with one token and another begins with the next.
+    pub(super) fn is_boundary(&self, last: usize, next: usize) -> bool {
         let breaks = self.tokens.get(next).is_some_and(|token| token.on_new_line);
         breaks && self.can_end(last) && self.can_start(next)
     }
