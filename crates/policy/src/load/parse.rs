@@ -80,7 +80,9 @@ fn engine_with(
 }
 
 fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
-    if let Err(message) = check_nesting(&file.text) {
+    if let Err(message) = check_nesting(&file.text)
+        && !syntax::is_shallow_template(&file.text)
+    {
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }

@@ -15,7 +15,8 @@ use super::statement::Statements;
 use super::token::{Kind, Tokens};
 use super::writer::Writer;
 
-/// The source without the words, when it imports them.
+/// The source without the words, when it imports them. One that uses them in a way that nobody can read is made one that the engine
+/// refuses.
 pub(super) fn rewrite(text: &str, v0: bool) -> Option<String> {
     if !text.contains("future.keywords") && !text.contains("rego.v2") {
         return None;
@@ -27,9 +28,15 @@ pub(super) fn rewrite(text: &str, v0: bool) -> Option<String> {
     for (from, to, instead) in imports.edits(&tokens, v0) {
         joined.writer.replace(from, to, instead);
     }
-    joined.module()?;
-    joined.writer.finish()
+    if joined.module().is_some() {
+        return joined.writer.finish();
+    }
+    // The engine might read what is left in another way: a body in braces is a set to it.
+    statements.uses_any().then(|| format!("{text}\n{NO_REGO}"))
 }
+
+/// What the engine's parser refuses for certain.
+const NO_REGO: &str = "$";
 
 struct Joined<'t> {
     statements: Statements<'t>,
@@ -76,6 +83,10 @@ impl Joined<'_> {
 
     fn statement(&mut self, from: usize, to: usize) -> Option<()> {
         let tokens = self.statements.tokens;
+        let declares = ["some", "every"].iter().any(|word| tokens.is_keyword(from, word));
+        if declares && tokens.level(from, to).any(|at| self.statements.is_joint(at)) {
+            return None;
+        }
         if tokens.is_keyword(from, "some") {
             return self.terms(from, to);
         }

@@ -58,12 +58,14 @@ fn is_root(tokens: &Tokens<'_>, at: usize) -> bool {
 
 /// True for the last name of an import without another name.
 fn ends_import(tokens: &Tokens<'_>, at: usize) -> bool {
+    if tokens.is_root(at) || tokens.is_keyword(at + 1, "as") {
+        return false;
+    }
     let mut first = at;
     while first >= 2 && tokens.is_field(first) {
         first -= 2;
     }
-    let is_import = first.checked_sub(1).is_some_and(|before| tokens.is_keyword(before, "import"));
-    is_import && first < at && !tokens.is_root(at) && !tokens.is_keyword(at + 1, "as")
+    first < at && first.checked_sub(1).is_some_and(|before| tokens.is_keyword(before, "import"))
 }
 
 /// What is wrong where a rule whose first name is a keyword could be seen under its real name: by a reference or an entry point that

@@ -15,6 +15,12 @@ mod writer;
 
 pub(crate) use keyword::exposed;
 
+/// True for a source with template strings whose brackets are nested within bounds. Whoever takes their quotes for those of texts
+/// cannot count them.
+pub(crate) fn is_shallow_template(text: &str) -> bool {
+    template::may_hold(text) && token::Tokens::of(text).is_some()
+}
+
 /// The source in older words; `None` when it can stay as it is.
 pub(crate) fn rewrite(text: &str, v0: bool) -> Option<String> {
     let mut rewritten = None;

@@ -46,7 +46,11 @@ impl<'t> Statements<'t> {
 
     /// The bracket that opens the body of an `every`.
     pub(super) fn every_body(&self, from: usize, limit: usize) -> Option<usize> {
-        self.tokens.level(from + 1, limit).find(|at| self.tokens.is_open(*at, '{') && self.follows_value(*at))
+        // Nothing that begins a statement stands before it; so all searches together are as long as the source.
+        let begins = |at: usize| ["every", "some", "not", "if"].iter().any(|word| self.tokens.is_keyword(at, word));
+        let mut near =
+            self.tokens.level(from + 1, limit).take_while(|at| !begins(*at) && !self.tokens.is_mark(*at, ';'));
+        near.find(|at| self.tokens.is_open(*at, '{') && self.follows_value(*at))
     }
 
     /// True behind what can end an operand.
@@ -63,6 +67,12 @@ impl<'t> Statements<'t> {
     pub(super) fn is_boundary(&self, last: usize, next: usize) -> bool {
         let breaks = self.tokens.get(next).is_some_and(|token| token.on_new_line);
         breaks && self.can_end(last) && self.can_start(next)
+    }
+
+    /// True when one of the words stands anywhere.
+    pub(super) fn uses_any(&self) -> bool {
+        let has_body = |at: usize| self.not && self.tokens.is_keyword(at, "not") && self.tokens.is_open(at + 1, '{');
+        (0..self.tokens.len()).any(|at| self.is_joint(at) || has_body(at))
     }
 
     fn can_end(&self, at: usize) -> bool {

@@ -1,6 +1,6 @@
 use regorus::{Engine, Value};
 
-use super::rewrite;
+use super::{is_shallow_template, rewrite};
 
 /// The value of `data.p` after the rewrite.
 fn value(source: &str) -> Value {
@@ -66,7 +66,7 @@ fn what_uses_none_of_it_stays() {
 }
 
 #[test]
-fn what_nobody_can_read_stays() {
+fn what_nobody_can_read_is_refused() {
     let head = "package p\nimport future.keywords\np if {\n";
     let deep = format!("{}a or b{}", "(".repeat(20), ")".repeat(20));
     for body in [
@@ -76,12 +76,48 @@ fn what_nobody_can_read_stays() {
         "{1, 2} & a and b",
         "a with input as 1 and b",
         "some a and b",
+        "every a in b { c } and d",
+        "and(a, b)",
+        "not { a }; x with y as z or a",
         "{a | b} or c",
         &deep,
         "not not { a }",
     ] {
-        assert_eq!(rewrite(&format!("{head}{body}\n}}\n"), false), None, "{body}");
+        let source = format!("{head}{body}\n}}\n");
+        let text = rewrite(&source, false).unwrap_or(source);
+        assert!(Engine::new().add_policy("p.rego".to_owned(), text).is_err(), "{body}");
     }
+    assert_eq!(rewrite("package p\nimport future.keywords\np if { a; else }\n", false), None);
+}
+
+#[test]
+fn long_sources_take_no_longer_than_they_must() {
+    let started = std::time::Instant::now();
+    for part in [
+        "every x\n",
+        "a or ",
+        "not ",
+        "(a and ",
+        "as.in.",
+        "import in.in\n",
+        "f($\"a\")\n",
+        "{ x | ",
+        "every x in { x } ",
+        "a.b ",
+        "$\"{",
+    ] {
+        let source = format!("package p\nimport rego.v2\nimport data.in.as\np if {{\n{}\n}}\n", part.repeat(100_000));
+        rewrite(&source, false);
+    }
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+}
+
+#[test]
+fn quotes_in_templates_are_no_depth() {
+    let source = "a := $\"{f(\"((((\")} {f(\"((((\")} {f(\"((((\")} {f(\"((((\")}\"\n";
+    assert!(crate::load::check_nesting(source).is_err() && is_shallow_template(source));
+    assert!(!is_shallow_template(&format!("a := $\"{}\"", "{[".repeat(20))));
+    assert!(!is_shallow_template("a := [[1]]"));
 }
 
 #[test]
@@ -102,6 +138,7 @@ fn any_text_is_survived() {
             }
         }
         if let Some(text) = rewrite(&source, false) {
+            let text = text.strip_suffix("\n$").unwrap_or(&text);
             assert_eq!(text.matches('\n').count(), source.matches('\n').count(), "{source}");
         }
     }
