@@ -5,6 +5,7 @@ pub(crate) mod idiom;
 mod nesting;
 mod parse;
 mod rewrite;
+pub(crate) mod syntax;
 mod watchdog;
 
 pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};

@@ -9,7 +9,7 @@ use regorus::{Engine, Value};
 use crate::analysis::package_of;
 use crate::bundle::covers;
 use crate::load::rewrite::rewrite;
-use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom, syntax};
 
 /// What one source may be. Certificates and key sets stand in policies as one long line.
 pub(crate) fn lengths() -> PolicyLengthConfig {
@@ -57,6 +57,7 @@ pub(crate) fn parse(
         }
     }
     let data = engine.get_data();
+    problems.extend(syntax::exposed(engine.get_modules(), entries, &data).into_iter().map(LoadProblem::general));
     Sources { engine, data }
 }
 
@@ -89,7 +90,9 @@ fn engine_with(
 }
 
 fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
-    if let Err(message) = check_nesting(&file.text) {
+    if let Err(message) = check_nesting(&file.text)
+        && !syntax::is_shallow_template(&file.text)
+    {
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }
