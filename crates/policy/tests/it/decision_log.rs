@@ -85,7 +85,7 @@ impl Log {
         let uploader = Uploader::new(upload.client, upload.path, short, Arc::clone(&store), observer());
         let mut loaded = Loaded::default();
         let policies = vec![("p.rego".to_owned(), format!("package system.log\n{rules}"), false)];
-        loaded.add_bundle("b", policies, json!({}));
+        loaded.add_bundle("b", &policy::bundle::Bundle { policies, data: json!({}), ..Default::default() });
         let path = vec!["allow".to_owned()];
         Self {
             plugin: Plugin::compile(&loaded, PluginOptions { path, ..PluginOptions::default() }).unwrap(),
