@@ -16,4 +16,4 @@ mod walk;
 pub(crate) use facts::{RuleFacts, collect, head_ref};
 pub(crate) use graph::{Graph, Reach};
 pub(crate) use paths::InputPaths;
-pub(crate) use refs::{package_of, parse as parse_reference};
+pub(crate) use refs::{package_of, parse as parse_reference, root_names};

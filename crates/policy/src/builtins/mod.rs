@@ -5,6 +5,7 @@
 //! memory where the engine's would (`strings.count`, `object.subset`, `time.parse_ns`, `numbers.range`, …).
 
 mod digests;
+mod dispatch;
 mod glob;
 mod guards;
 mod jwt;
@@ -24,6 +25,7 @@ use regorus::rvm::program::Program;
 use regorus::unstable::{BUILTINS, Expr, Ref, Span};
 use regorus::{Engine, Value};
 
+pub(crate) use dispatch::dispatched;
 pub(crate) use glob::glob_pattern;
 pub(crate) use limit::{clear_limit, limit_was_hit};
 pub(crate) use pure::impure_among;
@@ -59,7 +61,7 @@ natives! {
     "uuid.parse", 1, legacy::uuid_parse, engine_uuid_parse;
 }
 
-/// Builtins that the engine has not. Only the interpreter can be given them.
+/// Builtins that the engine has not. The interpreter can be given them; the register machine calls them through `sprintf`.
 const ADDED: &[(&str, u8, Native)] = &[
     ("all", 1, legacy::all),
     ("any", 1, legacy::any),

@@ -9,6 +9,7 @@ use regorus::{Engine, Value};
 use crate::analysis::Reach;
 use crate::builtins::{OnFailure, install_in_engine, install_in_program};
 use crate::engine::recursion;
+use crate::load::Sources;
 
 /// An entry point, ready to be evaluated.
 pub(crate) enum Compiled {
@@ -30,13 +31,7 @@ pub(crate) enum Compiled {
 
 /// Adds a module that does nothing but name `path`, so that rules, packages and documents all become one rule, and
 /// compiles it. Gives the reason when the interpreter has to serve it.
-pub(crate) fn compile(
-    engine: &Engine,
-    data: &Value,
-    path: &[String],
-    reach: &Reach,
-) -> Result<(Compiled, Option<String>), String> {
-    let mut engine = engine.clone();
+pub(crate) fn compile(sources: &Sources, path: &[String], reach: &Reach) -> Result<(Compiled, Option<String>), String> {
     let names: Vec<String> = path
         .iter()
         .skip(1)
@@ -44,17 +39,23 @@ pub(crate) fn compile(
         .collect::<Result<_, _>>()
         .map_err(|e| e.to_string())?;
     let module = format!("package gatehouse_entry\n\ndecision := data{}\n", names.concat());
-    engine.add_policy("entry point".to_owned(), module).map_err(|e| e.to_string())?;
+    let with_entry = |engine: &Engine| {
+        let mut engine = engine.clone();
+        engine.add_policy("entry point".to_owned(), module.clone()).map_err(|e| e.to_string())?;
+        Ok::<_, String>(engine)
+    };
     let blocker = reach.rvm_blockers.first().cloned();
     let reason = match blocker {
         Some(blocker) => blocker,
-        None => match for_rvm(&mut engine, data) {
+        None => match for_rvm(&mut with_entry(sources.for_machine.as_ref().unwrap_or(&sources.engine))?, &sources.data)
+        {
             Ok(compiled) => return Ok((compiled, None)),
             // The interpreter would overflow its stack as well.
             Err(Refusal::Recursive(what)) => return Err(format!("recursive rules are not allowed: {what}")),
             Err(Refusal::Unsupported(reason)) => reason,
         },
     };
+    let mut engine = with_entry(&sources.engine)?;
     install_in_engine(&mut engine, OnFailure::Undefined).map_err(|e| e.to_string())?;
     // Compiles lazily: the first evaluation would pay, so it happens here, without input.
     engine.set_input(Value::new_object());

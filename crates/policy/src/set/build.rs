@@ -338,7 +338,7 @@ fn compile_all(
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }
-        match compile_entry(&sources.engine, &sources.data, path, &reach) {
+        match compile_entry(&sources, path, &reach) {
             Ok((compiled, engine_reason)) => loaded.entries.push(entry(rule, compiled, engine_reason, &reach)),
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
