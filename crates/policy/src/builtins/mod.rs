@@ -101,7 +101,7 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("net.cidr_merge", 1, net::cidr_merge),
     ("net.cidr_overlap", 2, net::cidr_contains),
     ("opa.runtime", 0, legacy::opa_runtime),
-    ("re_match", 2, re2::regex_match),
+    ("re_match", 2, legacy::re_match),
     ("set_diff", 2, legacy::set_diff),
     ("strings.render_template", 2, text::render_template),
     ("strings.split_n", 3, text::strings_split_n),
