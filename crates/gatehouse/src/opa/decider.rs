@@ -41,7 +41,7 @@ impl Decide for OpaDecider {
     async fn check(&self, check: Check<'_>) -> Reply {
         // One revision of all bundles from start to end.
         let Some(active) = self.active.load_full() else { return self.not_ready() };
-        let (reply, record) = active.plugin.check(check.view, check.deadline);
+        let (reply, record) = active.plugin.check(check.view, check.deadline).await;
         if let Some(metrics) = &self.metrics {
             match &record.outcome {
                 Outcome::Result(_) => metrics.checked(record.handler),

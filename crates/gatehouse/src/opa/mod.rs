@@ -21,6 +21,7 @@ use arc_swap::ArcSwapOption;
 use gateway::config::{Address, ListenerPlan, Service, SocketRules};
 use gateway::{GatewayParts, ServerPlan};
 use policy::bundle::downloaders;
+use policy::http_send::HttpSender;
 use policy::decision_log::event::{Asked, Origin};
 use policy::decision_log::{Settings, log_rules};
 use policy::opa::PluginOptions;
@@ -160,6 +161,7 @@ fn options(plugin: &PluginConfig) -> Result<PluginOptions, String> {
         skip_request_body_parse: plugin.skip_request_body_parse,
         descriptors: policy::opa::read_descriptors(Path::new(&plugin.proto_descriptor))?,
         strict: plugin.strict,
+        http: HttpSender::new(&plugin.http_send),
         ..PluginOptions::default()
     })
 }

@@ -79,6 +79,7 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
     ("internal.template_string", 1, sprintf::template_string),
+    ("http.send", 1, crate::http_send::call),
     ("io.jwt.decode", 1, jwt::jwt_decode),
     ("io.jwt.decode_verify", 2, jwt::jwt_decode_verify),
     ("io.jwt.encode_sign", 3, jwt::jwt_encode_sign),
@@ -151,6 +152,11 @@ pub(crate) fn install_in_engine(engine: &mut Engine, on_failure: OnFailure) -> R
         engine.add_extension(name.to_owned(), args, Box::new(call))?;
     }
     Ok(())
+}
+
+/// Nanoseconds of a duration such as `1.5s`.
+pub(crate) fn duration_ns(value: &Value) -> Result<i64> {
+    units::parse_duration_ns(std::slice::from_ref(value))?.as_i64()
 }
 
 /// Calls the engine's own builtin.

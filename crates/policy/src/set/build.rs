@@ -14,6 +14,7 @@ use crate::builtins::impure_among;
 use crate::cache::CacheLimits;
 use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, compile as compile_entry};
+use crate::http_send::HttpSender;
 use crate::input::InputPlan;
 use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
 use crate::set::worker::Registry;
@@ -104,7 +105,9 @@ pub(super) fn compile(
         return None;
     }
     let max_instructions = usize::try_from(config.max_instructions).unwrap_or(usize::MAX);
-    Some(assemble(loaded, config.timeout.0, max_instructions, Some(&config.decision_cache)))
+    let mut set = assemble(loaded, config.timeout.0, max_instructions, Some(&config.decision_cache));
+    set.http = HttpSender::new(&config.http_send);
+    Some(set)
 }
 
 fn check_section(config: &PolicyConfig, at: &Path, problems: &mut Problems) -> bool {
@@ -112,6 +115,7 @@ fn check_section(config: &PolicyConfig, at: &Path, problems: &mut Problems) -> b
     if config.timeout.0.is_zero() || config.timeout.0 > MAX_TIMEOUT {
         problems.error(&at.key("timeout"), "must be more than zero and at most 10s");
     }
+    config.http_send.check(&at.key("http_send"), problems);
     if config.max_instructions == 0 {
         problems.error(&at.key("max_instructions"), "must be more than zero");
     }
@@ -148,6 +152,7 @@ fn assemble(
         max_instructions,
         cache: cache.map(|cache| CacheLimits { bytes: cache.size.bytes() / workers, max_age: cache.max_age.0 }),
         registry: Arc::new(Registry::default()),
+        http: None,
     }
 }
 
