@@ -254,3 +254,59 @@ async fn the_configuration_may_come_from_a_bundle_and_status_is_told() {
     .await
     .unwrap();
 }
+
+/// What an attacker, or a tool gone wrong, could put into a bundle.
+fn hostile() -> Vec<(&'static str, Bytes)> {
+    let module = |text: &str| bundle(&[("p.rego", &format!("package envoy.authz\n\nimport rego.v1\n\n{text}"))]);
+    let deep =
+        |open: &str, close: &str, times: usize| format!("allow := {}1{}\n", open.repeat(times), close.repeat(times));
+    let rules: String = (0..60_000).map(|n| format!("r{n} := r{}\n", n + 1)).collect();
+    let calls: String = (0..20_000).map(|n| format!("f{n}(x) := f{}(x)\n", n + 1)).collect();
+    let data = format!("{{\"a\": {}1{}}}", "[".repeat(100_000), "]".repeat(100_000));
+    vec![
+        ("nested arrays", module(&deep("[", "]", 100_000))),
+        ("nested parentheses", module(&deep("(", ")", 100_000))),
+        ("nested comprehensions", module(&format!("allow := {}1{}\n", "[x | x := ".repeat(5_000), "]".repeat(5_000)))),
+        (
+            "nested comprehensions of a few levels",
+            module(&format!("allow := {}1{}\n", "[x | x := ".repeat(60), "]".repeat(60))),
+        ),
+        ("a long chain of rules", module(&format!("allow := r0\n{rules}"))),
+        ("a long chain of functions", module(&format!("allow := f0(1)\n{calls}"))),
+        ("a rule that needs itself", module("allow if not deny\ndeny if not allow\n")),
+        ("a function that calls itself", module("allow if f(1)\nf(x) := f(x + 1)\n")),
+        ("an unknown function", module("allow if made.up(input)\n")),
+        ("a long line", module(&format!("allow if {} == 1\n", "1 + ".repeat(200_000) + "1"))),
+        ("ten megabytes", module(&format!("allow := \"{}\"\n", "a".repeat(10 << 20)))),
+        ("a dash of operators", module(&format!("allow if {}\n", "-".repeat(200_000)))),
+        ("unended text", module("allow := \"abc\n")),
+        ("bytes", module("allow := \u{0}\u{1}\u{7f}\n")),
+        ("deep data", bundle(&[("data.json", &data)])),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_policies_end_in_an_error_and_the_last_good_stay() {
+    let control = ControlServer::start().await.unwrap();
+    control.put("b", body(revision(1), "1"));
+    let polling = json!({ "resource": "b", "polling": { "min_delay_seconds": 0, "max_delay_seconds": 1 } });
+    let server = Server::with_config(&config(&control, json!({ "authz": polling })), &[], &[]).await.unwrap();
+    becomes(&server, "1").await;
+    let told = |server: &Server| {
+        server.log().matches("the bundle is refused").count() + server.log().matches("cannot be had").count()
+    };
+    for (number, (name, bad)) in hostile().into_iter().enumerate() {
+        let before = told(&server);
+        let started = Instant::now();
+        control.put("b", body(bad, &format!("bad{number}")));
+        let what = format!("{name} is refused\n{}", server.log());
+        eventually(&what, Duration::from_secs(60), async || told(&server) > before).await.unwrap();
+        assert_eq!(decided(&server).await.as_deref(), Some("1"), "{name}");
+        println!("{name}: {:?}", started.elapsed());
+        // The same again would be tried again and again.
+        control.put("b", body(revision(1), "1"));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    control.put("b", body(revision(2), "2"));
+    becomes(&server, "2").await;
+}

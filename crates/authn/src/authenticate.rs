@@ -46,13 +46,13 @@ enum Kind {
 
 /// The credential is refused as `invalid_token` (RFC 6750 §3.1).
 pub(crate) fn invalid(reason: Reason, detail: impl Into<Cow<'static, str>>) -> Denial {
-    let challenge = Challenge { error: Some("invalid_token"), scope: None };
+    let challenge = Challenge { error: Some("invalid_token"), ..Challenge::default() };
     Denial { challenge: Some(challenge), ..Denial::new(reason).because(detail) }
 }
 
 /// The request is refused as `invalid_request`.
 pub(crate) fn malformed(detail: &'static str) -> Denial {
-    let challenge = Challenge { error: Some("invalid_request"), scope: None };
+    let challenge = Challenge { error: Some("invalid_request"), ..Challenge::default() };
     Denial { challenge: Some(challenge), ..Denial::new(Reason::CredentialMalformed).because(detail) }
 }
 

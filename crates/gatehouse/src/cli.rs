@@ -63,6 +63,9 @@ pub(crate) enum Command {
     /// Print the configuration that says nothing, in full
     #[command(hide = true)]
     DefaultDocument,
+    /// Compile the policies that stand on standard input, within limits, and say what is wrong with them
+    #[command(hide = true)]
+    VetPolicies,
     /// Print the list of metrics
     #[command(hide = true)]
     MetricsCatalogue,

@@ -28,6 +28,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(answer) => return answered(&answer),
     };
+    if matches!(cli.command, Command::VetPolicies) {
+        return ::policy::vet::main();
+    }
+    // The program itself, also when its file was replaced meanwhile.
+    ::policy::vet::use_program("/proc/self/exe".into());
     match run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -50,6 +55,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Check(args) => check::run(&args),
         Command::Policy(PolicyCommand::Check(args)) => policy::check(&args),
         Command::Opa(command) => opa::run(&command),
+        // Answered before.
+        Command::VetPolicies => Ok(()),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => output::print_json(&settings::schema()),
         Command::Version => output::print(concat!("gatehouse ", env!("CARGO_PKG_VERSION"))),

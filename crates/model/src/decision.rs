@@ -55,10 +55,14 @@ impl From<Reason> for Denial {
 /// Contents of `WWW-Authenticate: Bearer …` (RFC 6750 §3).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Challenge {
-    /// `error`: `invalid_request`, `invalid_token` or `insufficient_scope`; absent when no credential was presented.
+    /// `error`: `invalid_request`, `invalid_token`, `insufficient_scope` or `insufficient_user_authentication`; absent when no credential was presented.
     pub error: Option<&'static str>,
     /// `scope`: the scopes that would have been enough, separated by spaces.
     pub scope: Option<Arc<str>>,
+    /// `acr_values`: authentication contexts that would be enough, separated by spaces (RFC 9470 §3).
+    pub acr_values: Option<Arc<str>>,
+    /// `max_age`: seconds since the user authenticated that would be accepted (RFC 9470 §3).
+    pub max_age: Option<u32>,
 }
 
 /// One header to set. Names are in lower case.

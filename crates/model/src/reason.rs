@@ -103,6 +103,10 @@ reasons! {
     RoleMissing => "role_missing", Authorise, Denial, 403, 7, "Forbidden";
     /// The policy said no.
     PolicyDenied => "policy_denied", Authorise, Denial, 403, 7, "Forbidden";
+    /// The policy asks for a stronger or more recent authentication (RFC 9470).
+    StepUpRequired => "step_up_required", Authorise, Denial, 401, 16, "Stronger authentication required";
+    /// The policy names a rate-limit tier that does not exist, or that the route has no limit for.
+    TierUnknown => "tier_unknown", Limit, Denial, 403, 7, "Forbidden";
     /// The policy gave no decision.
     PolicyUndefined => "policy_undefined", Authorise, Denial, 403, 7, "Forbidden";
     /// The policy failed or gave a value that is no decision.

@@ -88,7 +88,7 @@ async fn stages<'a>(
     authenticate::authenticate(snapshot, journey).await.ended(journey, Stage::Authenticate)?;
     let permit = authorise::authorise(snapshot, services, journey).ended(journey, Stage::Authorise)?;
     // After authorise, so that refused traffic drains nobody's quota.
-    limit::limit(services, journey).ended(journey, Stage::Limit)?;
+    limit::limit(permit.steer(), services, journey).ended(journey, Stage::Limit)?;
     respond::respond(&permit, journey).ended(journey, Stage::Respond)
 }
 

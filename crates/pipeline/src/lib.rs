@@ -22,8 +22,8 @@ mod trust;
 
 pub use self::config::{
     ApiConfig, AuthorizeConfig, ClientAddressConfig, HeaderMatchConfig, LimitList, LogConfig, MatchConfig, NotNormal,
-    OnError, PathAllowance, PathConfig, PipelineConfig, PlaintextCredentials, Preflight, QueryConfig, RespondConfig,
-    RoleConfig, RouteConfig, ShieldConfig, TenantConfig, TenantFrom, TenantsConfig,
+    OnError, PathAllowance, PathConfig, PipelineConfig, PlaintextCredentials, Preflight, QueryConfig, RegoConfig,
+    RespondConfig, RoleConfig, RouteConfig, SelectConfig, ShieldConfig, TenantConfig, TenantFrom, TenantsConfig,
 };
 pub use check::{CheckCall, Checked, Services, check, refuse};
 pub use compile::compile;

@@ -71,7 +71,7 @@ impl Form {
     }
 }
 
-/// `WWW-Authenticate` (RFC 6750 §3). The realm is the API's name, which holds only what a quoted string may.
+/// `WWW-Authenticate` (RFC 6750 §3, RFC 9470 §3). The realm is the API's name, which holds only what a quoted string may.
 fn challenge(denial: &Denial, journey: &Journey<'_>) -> String {
     let realm = journey.route.map_or("gatehouse", |route| &route.api);
     let mut text = format!("Bearer realm=\"{realm}\"");
@@ -81,6 +81,12 @@ fn challenge(denial: &Denial, journey: &Journey<'_>) -> String {
         }
         if let Some(scope) = &challenge.scope {
             text.push_str(&format!(", scope=\"{scope}\""));
+        }
+        if let Some(acr_values) = &challenge.acr_values {
+            text.push_str(&format!(", acr_values=\"{acr_values}\""));
+        }
+        if let Some(max_age) = challenge.max_age {
+            text.push_str(&format!(", max_age=\"{max_age}\""));
         }
     }
     text

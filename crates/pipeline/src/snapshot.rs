@@ -116,13 +116,20 @@ pub(crate) struct Shield {
     pub(crate) limits: Vec<RouteLimit>,
 }
 
+/// The Rego rule that decides, with its name.
+pub(crate) enum RegoRule {
+    One(EntryPointId, String),
+    /// One of several, by what the template gives.
+    Select(Template, HashMap<String, (EntryPointId, String), foldhash::fast::RandomState>),
+}
+
 pub(crate) struct Rules {
     pub(crate) scopes: Vec<String>,
     pub(crate) any_scope: Vec<String>,
     pub(crate) roles: Vec<String>,
     pub(crate) any_role: Vec<String>,
     pub(crate) permissions: Vec<String>,
-    pub(crate) rego: Option<(EntryPointId, String)>,
+    pub(crate) rego: Option<RegoRule>,
     /// The scopes of the challenge, separated by spaces.
     pub(crate) challenge: Option<Arc<str>>,
 }

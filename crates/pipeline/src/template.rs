@@ -26,6 +26,8 @@ enum Part {
     Method,
     /// A path capture by its place.
     Capture(usize),
+    /// A value of Envoy's `context_extensions`.
+    Context(String),
 }
 
 impl Template {
@@ -66,6 +68,10 @@ impl Template {
                 Part::Route => out.push_str(&journey.route?.name),
                 Part::Host => out.push_str(&journey.ctx.host),
                 Part::Method => out.push_str(journey.ctx.method()),
+                Part::Context(name) => match journey.ctx.view.attribute(&["contextExtensions", name])? {
+                    serde_json::Value::String(text) => out.push_str(&text),
+                    _ => return None,
+                },
                 Part::Capture(place) => out.push_str(journey.captures.get(*place)?),
             }
         }
@@ -121,6 +127,9 @@ fn part(name: &str, captures: &[String]) -> Result<Part, String> {
         let place = captures.iter().position(|c| c == capture);
         return place.map(Part::Capture).ok_or_else(|| format!("the path has no `{{{capture}}}`"));
     }
+    if let Some(name) = name.strip_prefix("context.") {
+        return Ok(Part::Context(name.to_owned()));
+    }
     Ok(match name {
         "tenant" => Part::Tenant,
         "client_address" => Part::ClientAddress,
@@ -132,7 +141,7 @@ fn part(name: &str, captures: &[String]) -> Result<Part, String> {
         "method" => Part::Method,
         other => {
             return Err(format!(
-                "unknown `{{{other}}}`: use principal.<field>, path.<capture>, tenant, client_address, request_id, \
+                "unknown `{{{other}}}`: use principal.<field>, path.<capture>, context.<name>, tenant, client_address, request_id, \
                  decision_id, api, route, host or method"
             ));
         }

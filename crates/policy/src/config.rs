@@ -13,8 +13,8 @@ use crate::set::PolicySet;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyConfig {
-    /// Folders of `.rego` and data files, by a name of your choice. All of them form one policy set: a rule or data
-    /// value may be defined by one of them only.
+    /// Folders of `.rego` and data files, by a name of your choice. Those that are not isolated form one policy set: a rule or
+    /// data value may be defined by one of them only.
     pub bundles: BTreeMap<String, BundleConfig>,
     /// The longest that one evaluation may take; the request is denied when it takes longer.
     pub timeout: Period,
@@ -42,6 +42,10 @@ pub struct BundleConfig {
     /// The folder. Holds `.rego` files at any depth, and `data.json` or `data.yaml` files, which are mounted at
     /// their folder's path under `data`.
     pub path: PathBuf,
+    /// Whether it stands alone: its policies see its own data only, and no others see it. Routes name its rules as
+    /// `<bundle>:data.package.rule`.
+    #[serde(default)]
+    pub isolated: bool,
 }
 
 /// The decision cache. Only decisions of pure policies are kept (no time, randomness or network).

@@ -23,8 +23,10 @@ mod load;
 pub mod opa;
 mod result;
 mod set;
+pub mod vet;
 
 pub use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 pub use crate::set::{
-    EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicySet, PolicyStats, RouteValue,
+    EngineKind, EntryPointDescription, EntryPointId, LimitSteer, PolicyAllow, PolicyInput, PolicySet, PolicyStats,
+    RouteValue,
 };

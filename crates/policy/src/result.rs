@@ -4,9 +4,11 @@
 //! plugin would pass on and Envoy or a client could misread is refused here: a denial with a status that means
 //! success, header names and values that are not valid, and names that only Gatehouse may set.
 
-use model::{Allowed, Denial, HeaderEdit, Reason};
+use model::{Allowed, Challenge, Denial, HeaderEdit, Reason};
 use regorus::Value;
 use serde_json::{Map, Value as Json};
+
+use crate::set::{LimitSteer, PolicyAllow};
 
 /// The most header values, query parameters and names to remove that a policy may give.
 const MAX_EDITS: usize = 100;
@@ -17,7 +19,7 @@ const MAX_BODY_BYTES: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Decision {
     /// Let through, with changes.
-    Allow(Allowed, Option<Map<String, Json>>),
+    Allow(PolicyAllow),
     /// Refused.
     Deny(Denial),
 }
@@ -25,7 +27,7 @@ pub(crate) enum Decision {
 /// Reads the value of an entry point. Everything that is no clear decision is a denial.
 pub(crate) fn decide(value: &Value) -> Decision {
     match value {
-        Value::Bool(true) => Decision::Allow(Allowed::default(), None),
+        Value::Bool(true) => Decision::Allow(PolicyAllow::default()),
         Value::Bool(false) => Decision::Deny(Denial::new(Reason::PolicyDenied)),
         Value::Undefined => Decision::Deny(Denial::new(Reason::PolicyUndefined)),
         Value::Object(_) => {
@@ -76,8 +78,41 @@ fn allow(
     };
     let query_remove = strings(value, "query_parameters_to_remove")?;
     let changes = Allowed { headers, headers_to_remove, response_headers, query_set, query_remove };
-    Ok(Decision::Allow(changes, metadata))
+    let limit = get(value, "limit").map(limit).transpose()?;
+    Ok(Decision::Allow(PolicyAllow { changes, metadata, limit, cached: false }))
 }
+
+/// `limit: {tier, cost, factor}`. A key that is not known could be a tier that somebody misspelt.
+fn limit(value: &Value) -> Result<LimitSteer, String> {
+    let Value::Object(object) = value else { return Err("`limit` is not an object".to_owned()) };
+    let mut steer = LimitSteer::default();
+    for (key, value) in object.iter() {
+        match key.as_string().map(AsRef::as_ref) {
+            Ok("tier") => {
+                let tier = value.as_string().map_err(|_no_text| "`limit.tier` is not a string")?;
+                steer.tier = Some(tier.as_ref().to_owned());
+            }
+            Ok("cost") => {
+                let cost = value.as_u64().ok().filter(|cost| *cost <= MAX_COST);
+                steer.cost =
+                    Some(cost.ok_or_else(|| format!("`limit.cost` is not a whole number from 0 to {MAX_COST}"))?);
+            }
+            Ok("factor") => {
+                let factor = value.as_f64().ok().filter(|factor| *factor > 0.0 && *factor <= MAX_FACTOR);
+                steer.factor = Some(
+                    factor.ok_or_else(|| format!("`limit.factor` is not a number above 0 and up to {MAX_FACTOR}"))?,
+                );
+            }
+            _ => return Err(format!("`limit` has the key {key}; tier, cost and factor are known")),
+        }
+    }
+    Ok(steer)
+}
+
+/// The most that one request may cost.
+const MAX_COST: u64 = 1_000_000;
+/// The most that a limit may be widened.
+const MAX_FACTOR: f64 = 1_000.0;
 
 /// The first value of a name replaces what the client sent; further ones are added to it.
 fn edits(headers: Vec<(String, String)>) -> Vec<HeaderEdit> {
@@ -104,7 +139,36 @@ fn deny(
         Some(Value::String(_)) => return Err(format!("`body` is longer than {MAX_BODY_BYTES} bytes")),
         Some(_) => return Err("`body` is not a string".to_owned()),
     };
-    Ok(Decision::Deny(Denial { status, headers, body, metadata, ..Denial::new(Reason::PolicyDenied) }))
+    let challenge = get(value, "challenge").map(challenge).transpose()?;
+    let reason = if challenge.is_some() { Reason::StepUpRequired } else { Reason::PolicyDenied };
+    Ok(Decision::Deny(Denial { status, headers, body, metadata, challenge, ..Denial::new(reason) }))
+}
+
+/// `challenge: {acr_values, max_age}` (RFC 9470).
+fn challenge(value: &Value) -> Result<Challenge, String> {
+    let Value::Object(object) = value else { return Err("`challenge` is not an object".to_owned()) };
+    let mut challenge = Challenge { error: Some("insufficient_user_authentication"), ..Challenge::default() };
+    for (key, value) in object.iter() {
+        match key.as_string().map(AsRef::as_ref) {
+            Ok("acr_values") => {
+                let values = texts(value).filter(|values| !values.is_empty() && values.iter().all(|v| is_acr(v)));
+                let values = values.ok_or("`challenge.acr_values` is not a list of authentication contexts")?;
+                bounded(values.len(), "challenge.acr_values")?;
+                challenge.acr_values = Some(values.join(" ").into());
+            }
+            Ok("max_age") => {
+                let seconds = value.as_u32().map_err(|_no_number| "`challenge.max_age` is not a number of seconds")?;
+                challenge.max_age = Some(seconds);
+            }
+            _ => return Err(format!("`challenge` has the key {key}; acr_values and max_age are known")),
+        }
+    }
+    Ok(challenge)
+}
+
+/// What stands in a quoted string as it is, without spaces.
+fn is_acr(value: &str) -> bool {
+    (1..=200).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
 }
 
 /// The statuses that Envoy's `StatusCode` has and that do not mean success.

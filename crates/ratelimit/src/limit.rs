@@ -27,6 +27,15 @@ impl Limit {
         Self { id: [half(1), half(2)], name: scope.to_owned(), rate, burst, algorithm }
     }
 
+    /// The same limit, of the same identity and with the same counters, for `factor` times as many requests; at least one.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        // A float converts to the nearest number that there is.
+        let times = |count: u64| ((count as f64 * factor) as u64).max(1);
+        let rate = Rate { requests: times(self.rate.requests), ..self.rate };
+        Self { rate, burst: times(self.burst), ..self.clone() }
+    }
+
     /// Identity, stable across generations and restarts of one version.
     pub const fn id(&self) -> [u64; 2] {
         self.id

@@ -59,7 +59,7 @@ pub(crate) fn compile(paths: &Paths, downloaded: &Bundles, options: PluginOption
         return Err(problems);
     }
     for (name, bundle) in &bundles {
-        loaded.add_bundle(name, bundle.policies.clone(), bundle.data.clone());
+        loaded.add_bundle(name, bundle);
     }
     let revisions = bundles.iter().map(|(name, bundle)| (name.clone(), bundle.manifest.revision.clone())).collect();
     Ok(Active { plugin: Plugin::compile(&loaded, options)?, revisions })

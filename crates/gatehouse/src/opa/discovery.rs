@@ -68,7 +68,7 @@ fn configuration(bundle: &Bundle, boot: &Value, path: &[String]) -> Result<OpaCo
         ]);
     } else {
         let mut loaded = Loaded::default();
-        loaded.add_bundle(policy::bundle::DISCOVERY, bundle.policies.clone(), bundle.data.clone());
+        loaded.add_bundle(policy::bundle::DISCOVERY, bundle);
         evaluate(&loaded, path)?
     };
     OpaConfig::discovered(boot, &found)

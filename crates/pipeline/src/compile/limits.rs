@@ -1,12 +1,11 @@
 //! `limit:` of a route or shield.
 
 use config::{Path, Problems};
-use hashbrown::HashMap;
 use ratelimit::{Limit, LimitConfig, MissingKey, PerConfig, Rate};
 
 use super::{Builder, check_name};
 use crate::config::LimitList;
-use crate::stages::limit::{LimitSource, Per, RouteLimit};
+use crate::stages::limit::{LimitSource, Per, RouteLimit, TierName, Tiers};
 use crate::template::Template;
 
 /// Where a limit is charged.
@@ -67,19 +66,19 @@ impl Builder<'_> {
                 let at = at.key("tier");
                 let template = Template::compile(text, captures, &at, problems)?;
                 let Some(name) = template.literal() else {
-                    return Some(LimitSource::Tier(template, self.tiers(config)));
+                    return Some(LimitSource::Tier(TierName::Template(template), self.tiers(config)));
                 };
-                match self.parts.limits.tier(name) {
-                    Some(rates) => return Some(LimitSource::Fixed(made(&tier_scope(name, config), rates, config))),
-                    None => problems.error(&at, format!("there is no tier `{name}` in `ratelimit.tiers`")),
+                if self.parts.limits.tier(name).is_some() {
+                    return Some(LimitSource::Tier(TierName::Literal(name.to_owned()), self.tiers(config)));
                 }
+                problems.error(&at, format!("there is no tier `{name}` in `ratelimit.tiers`"));
             }
         }
         None
     }
 
     /// The limits of every tier, by name.
-    fn tiers(&self, config: &LimitConfig) -> HashMap<String, Vec<Limit>, foldhash::fast::RandomState> {
+    fn tiers(&self, config: &LimitConfig) -> Tiers {
         let names = self.parts.limits.tier_names();
         let tiers = names.filter_map(|name| {
             let rates = self.parts.limits.tier(name)?;

@@ -11,10 +11,11 @@ use super::limits::Which;
 use super::{Builder, check_name};
 use crate::config::{
     ApiConfig, AuthorizeConfig, HeaderPredicateConfig, LogConfig, MatchConfig, NotNormal, OnError,
-    PlaintextCredentials, Preflight, RouteConfig, ShieldConfig, TenantFrom,
+    PlaintextCredentials, Preflight, RegoConfig, RouteConfig, SelectConfig, ShieldConfig, TenantFrom,
 };
 use crate::router::{Candidate, Pattern};
-use crate::snapshot::{PathRules, Route, Rules, Shield, TenantSource};
+use crate::snapshot::{PathRules, RegoRule, Route, Rules, Shield, TenantSource};
+use crate::template::Template;
 
 /// What a route says, or else its API, and where it stands.
 fn either<'a, T>(route: Option<&'a T>, api: Option<&'a T>, at: &Path, key: &str) -> (Option<&'a T>, Path) {
@@ -64,7 +65,7 @@ impl Builder<'_> {
             error_passes: route.on_error.or(api.on_error).unwrap_or_default() == OnError::Allow,
             shield,
             methods,
-            rules: self.rules(authorize, &authorize_at, problems),
+            rules: self.rules(authorize, &captures, &authorize_at, problems),
             limits,
             respond,
             value: RouteValue::new(&route_value(api, &name, &route.matches.path, &attributes)),
@@ -89,7 +90,13 @@ impl Builder<'_> {
         compiled.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn rules(&self, config: Option<&AuthorizeConfig>, at: &Path, problems: &mut Problems) -> Rules {
+    fn rules(
+        &self,
+        config: Option<&AuthorizeConfig>,
+        captures: &[String],
+        at: &Path,
+        problems: &mut Problems,
+    ) -> Rules {
         let config = config.cloned().unwrap_or_default();
         for (i, permission) in config.permissions.iter().enumerate() {
             if !self.roles.knows(permission) {
@@ -109,14 +116,7 @@ impl Builder<'_> {
         }
         let wanted: Vec<&str> = config.scopes.iter().chain(&config.any_scope).map(String::as_str).collect();
         let challenge = (!wanted.is_empty()).then(|| Arc::from(wanted.join(" ")));
-        let rego =
-            config.rego.zip(self.parts.policy.as_ref()).and_then(|(rule, policy)| match policy.entry_point(&rule) {
-                Some(entry) => Some((entry, rule)),
-                None => {
-                    problems.error(&at.key("rego"), format!("there is no rule `{rule}` in the policy bundles"));
-                    None
-                }
-            });
+        let rego = config.rego.as_ref().and_then(|rego| self.rego(rego, captures, &at.key("rego"), problems));
         Rules {
             scopes: config.scopes,
             any_scope: config.any_scope,
@@ -125,6 +125,35 @@ impl Builder<'_> {
             permissions: config.permissions,
             rego,
             challenge,
+        }
+    }
+
+    fn rego(&self, config: &RegoConfig, captures: &[String], at: &Path, problems: &mut Problems) -> Option<RegoRule> {
+        let policy = self.parts.policy.as_ref()?;
+        let mut entry = |rule: &String, at: &Path| {
+            let found = policy.entry_point(rule);
+            if found.is_none() {
+                problems.error(at, format!("there is no rule `{rule}` in the policy bundles"));
+            }
+            found.map(|entry| (entry, rule.clone()))
+        };
+        match config {
+            RegoConfig::Rule(rule) => entry(rule, at).map(|(entry, rule)| RegoRule::One(entry, rule)),
+            RegoConfig::Select(SelectConfig { select, rules }) => {
+                let rules = rules
+                    .iter()
+                    .filter_map(|(name, rule)| Some((name.clone(), entry(rule, &at.key("rules").key(name.as_str()))?)));
+                let rules = rules.collect();
+                let at = at.key("select");
+                let template = Template::compile(select, captures, &at, problems)?;
+                if template.literal().is_some() {
+                    problems.error(
+                        &at,
+                        format!("`{select}` is the same for every request: write {{tenant}} or another part"),
+                    );
+                }
+                Some(RegoRule::Select(template, rules))
+            }
         }
     }
 

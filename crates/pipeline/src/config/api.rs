@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use authn::MethodConfig;
+use config::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -148,8 +149,41 @@ pub struct AuthorizeConfig {
     pub any_role: Vec<String>,
     /// Every one of these permissions, through the table `roles`.
     pub permissions: Vec<String>,
-    /// A Rego rule, for example `data.orders.allow`.
-    pub rego: Option<String>,
+    /// A Rego rule, for example `data.orders.allow`, or a choice among several.
+    pub rego: Option<RegoConfig>,
+}
+
+/// Which Rego rule decides. `bundle:data.package.rule` is a rule of an isolated bundle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RegoConfig {
+    /// Always this one.
+    Rule(String),
+    /// One of several, by something about the request.
+    Select(SelectConfig),
+}
+
+/// A choice of a rule by the request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SelectConfig {
+    /// What is looked up, with `{…}` for parts of the request: `{tenant}`, `{host}`, or `{context.policy}` for a value of
+    /// Envoy's `context_extensions`.
+    pub select: String,
+    /// Rules by what is looked up. A request for which there is none is denied.
+    pub rules: BTreeMap<String, String>,
+}
+
+impl RegoConfig {
+    /// Every rule that may decide, with where it stands below `at`.
+    pub(crate) fn rules<'a>(&'a self, at: &'a Path) -> Box<dyn Iterator<Item = (&'a String, Path)> + 'a> {
+        match self {
+            Self::Rule(rule) => Box::new(std::iter::once((rule, at.clone()))),
+            Self::Select(SelectConfig { rules, .. }) => {
+                Box::new(rules.iter().map(|(name, rule)| (rule, at.key("rules").key(name.as_str()))))
+            }
+        }
+    }
 }
 
 /// How paths that are not in normal form are treated.

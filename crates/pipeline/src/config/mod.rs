@@ -7,7 +7,8 @@ mod limits;
 pub(crate) use api::HeaderPredicateConfig;
 pub use api::{
     ApiConfig, AuthorizeConfig, HeaderMatchConfig, LogConfig, MatchConfig, NotNormal, OnError, PathAllowance,
-    PathConfig, PlaintextCredentials, Preflight, QueryConfig, RespondConfig, RouteConfig, TenantFrom,
+    PathConfig, PlaintextCredentials, Preflight, QueryConfig, RegoConfig, RespondConfig, RouteConfig, SelectConfig,
+    TenantFrom,
 };
 pub use global::{ClientAddressConfig, RoleConfig, ShieldConfig, TenantConfig, TenantsConfig};
 pub use limits::LimitList;
@@ -36,9 +37,9 @@ impl PipelineConfig<'_> {
     pub fn entry_points(&self) -> Vec<EntryPointUse> {
         let mut uses = Vec::new();
         let mut add = |authorize: Option<&AuthorizeConfig>, at: Path| {
-            if let Some(rule) = authorize.and_then(|a| a.rego.clone()) {
-                uses.push(EntryPointUse { rule, at: at.key("authorize").key("rego") });
-            }
+            let at = at.key("authorize").key("rego");
+            let rules = authorize.and_then(|a| a.rego.as_ref()).into_iter().flat_map(|rego| rego.rules(&at));
+            uses.extend(rules.map(|(rule, at)| EntryPointUse { rule: rule.clone(), at }));
         };
         for (i, api) in self.apis.iter().enumerate() {
             let at = Path::root().key("apis").index(i);

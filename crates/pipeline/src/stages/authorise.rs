@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use model::{Challenge, Denial, Identity, Principal, Reason, Stage};
-use policy::{PolicyAllow, PolicyInput};
+use policy::{LimitSteer, PolicyAllow, PolicyInput};
 
 use crate::check::Services;
 use crate::journey::Journey;
-use crate::snapshot::{Route, Snapshot};
+use crate::snapshot::{RegoRule, Route, Snapshot};
 
 /// Proof that the authorise stage let a request pass. `respond` cannot be called without one.
 #[derive(Debug)]
@@ -20,6 +20,11 @@ impl Permit {
     pub(crate) fn changes(&self) -> Option<&PolicyAllow> {
         self.changes.as_ref()
     }
+
+    /// How the policy wants the request to be limited.
+    pub(crate) fn steer(&self) -> Option<&LimitSteer> {
+        self.changes.as_ref()?.limit.as_ref()
+    }
 }
 
 pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut Journey<'_>) -> Result<Permit, Denial> {
@@ -31,9 +36,19 @@ pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut 
     let identity = journey.identity.clone().ok_or(Reason::Internal)?;
     same_tenant(&identity, journey)?;
     check_rules(snapshot, route, identity.principal().map(AsRef::as_ref))?;
-    let Some((entry, rule)) = &route.rules.rego else {
-        journey.trace.note(Stage::Authorise, || "scopes, roles and permissions are as the route asks".to_owned());
-        return Ok(Permit { changes: None });
+    let (entry, rule) = match &route.rules.rego {
+        None => {
+            journey.trace.note(Stage::Authorise, || "scopes, roles and permissions are as the route asks".to_owned());
+            return Ok(Permit { changes: None });
+        }
+        Some(RegoRule::One(entry, rule)) => (entry, rule),
+        Some(RegoRule::Select(by, rules)) => {
+            let chosen = by.render(journey).and_then(|name| rules.get(&name));
+            let (entry, rule) = chosen.ok_or_else(|| {
+                Denial::new(Reason::PolicyUndefined).because("no rule is chosen by what the route selects with")
+            })?;
+            (entry, rule)
+        }
     };
     journey.in_time()?;
     let input = PolicyInput {
@@ -66,7 +81,11 @@ fn check_rules(snapshot: &Snapshot, route: &Route, principal: Option<&Principal>
     let roles = principal.map_or(none, |p| p.roles.as_slice());
     let has = |held: &[Arc<str>], wanted: &String| held.iter().any(|h| **h == **wanted);
     let scope_missing = |missing: &str| Denial {
-        challenge: Some(Challenge { error: Some("insufficient_scope"), scope: rules.challenge.clone() }),
+        challenge: Some(Challenge {
+            error: Some("insufficient_scope"),
+            scope: rules.challenge.clone(),
+            ..Challenge::default()
+        }),
         ..Denial::new(Reason::ScopeMissing).because(format!("scope {missing} is missing"))
     };
     if let Some(missing) = rules.scopes.iter().find(|wanted| !has(scopes, wanted)) {

@@ -1,9 +1,11 @@
 //! How much: all limits of a route are checked and charged together, all or nothing.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use model::{Denial, Identity, Reason, Stage};
+use policy::LimitSteer;
 use ratelimit::{Charge, Charging, KeyBuilder, Limit, LimitStatus, StoreError};
 use smallvec::SmallVec;
 
@@ -21,8 +23,16 @@ pub(crate) struct RouteLimit {
 
 pub(crate) enum LimitSource {
     Fixed(Vec<Limit>),
-    /// The tier's name differs by request.
-    Tier(Template, HashMap<String, Vec<Limit>, foldhash::fast::RandomState>),
+    Tier(TierName, Tiers),
+}
+
+/// The limits of every tier, by name.
+pub(crate) type Tiers = HashMap<String, Vec<Limit>, foldhash::fast::RandomState>;
+
+pub(crate) enum TierName {
+    Literal(String),
+    /// It differs by request.
+    Template(Template),
 }
 
 pub(crate) enum Per {
@@ -43,12 +53,19 @@ pub(crate) struct Quota {
     pub(crate) reset_after: Duration,
 }
 
-pub(crate) fn limit(services: &Services, journey: &mut Journey<'_>) -> Result<(), Denial> {
+/// `steer` is what the policy said of it.
+pub(crate) fn limit(steer: Option<&LimitSteer>, services: &Services, journey: &mut Journey<'_>) -> Result<(), Denial> {
     let route = journey.route.ok_or(Reason::Internal)?;
+    if let Some(tier) = steer.and_then(|steer| steer.tier.as_deref())
+        && !route.limits.iter().any(|limit| matches!(limit.source, LimitSource::Tier(..)))
+    {
+        return Err(Denial::new(Reason::TierUnknown)
+            .because(format!("the policy names the tier {tier}, and the route has no limit by tier")));
+    }
     if route.limits.is_empty() || (journey.preflight && route.preflight_passes) {
         return Ok(());
     }
-    charge(&route.limits, Stage::Limit, services, journey).or_else(|denial| journey.tolerate(denial))
+    charge(&route.limits, steer, Stage::Limit, services, journey).or_else(|denial| journey.tolerate(denial))
 }
 
 type Key = SmallVec<[u8; 64]>;
@@ -56,17 +73,23 @@ type Key = SmallVec<[u8; 64]>;
 /// Charges every limit of a list in one call to the store.
 pub(crate) fn charge(
     limits: &[RouteLimit],
+    steer: Option<&LimitSteer>,
     stage: Stage,
     services: &Services,
     journey: &mut Journey<'_>,
 ) -> Result<(), Denial> {
-    let mut due: SmallVec<[(&Limit, Key); 4]> = SmallVec::new();
+    let factor = steer.and_then(|steer| steer.factor);
+    let mut due: SmallVec<[(Cow<'_, Limit>, Key); 4]> = SmallVec::new();
     for limit in limits {
-        let (list, key) = limit.due(journey)?;
-        due.extend(list.iter().map(|l| (l, key.clone())));
+        let (list, key) = limit.due(steer, journey)?;
+        due.extend(list.iter().map(|limit| {
+            let limit = factor.map_or(Cow::Borrowed(limit), |factor| Cow::Owned(limit.scaled(factor)));
+            (limit, key.clone())
+        }));
     }
+    let hits = steer.and_then(|steer| steer.cost).unwrap_or(1);
     let charges: SmallVec<[Charge<'_>; 4]> =
-        due.iter().map(|(limit, key)| Charge { limit, key: key.as_slice(), hits: 1 }).collect();
+        due.iter().map(|(limit, key)| Charge { limit, key: key.as_slice(), hits }).collect();
     let statuses =
         services.store.charge(&charges, Charging::AllOrNone, journey.ctx.now).map_err(|fault| match fault {
             StoreError::Full => Denial::from(Reason::LimitStoreFull),
@@ -102,11 +125,18 @@ fn quota(limit: &Limit, status: &LimitStatus) -> Quota {
 
 impl RouteLimit {
     /// The limits that apply and the key to charge. What is missing is a denial or the client's address, never a shared bucket.
-    fn due(&self, journey: &Journey<'_>) -> Result<(&[Limit], Key), Denial> {
+    fn due(&self, steer: Option<&LimitSteer>, journey: &Journey<'_>) -> Result<(&[Limit], Key), Denial> {
         let missing = |what: &'static str| Denial::new(Reason::LimitKeyMissing).because(what);
-        let list = match &self.source {
-            LimitSource::Fixed(list) => list.as_slice(),
-            LimitSource::Tier(template, tiers) => {
+        let list = match (&self.source, steer.and_then(|steer| steer.tier.as_deref())) {
+            (LimitSource::Fixed(list), _) => list.as_slice(),
+            (LimitSource::Tier(_, tiers), Some(name)) => {
+                let unknown = || Denial::new(Reason::TierUnknown).because(format!("the policy names the tier {name}"));
+                tiers.get(name).ok_or_else(unknown)?.as_slice()
+            }
+            (LimitSource::Tier(TierName::Literal(name), tiers), None) => {
+                tiers.get(name).ok_or_else(|| missing("the tier is unknown"))?.as_slice()
+            }
+            (LimitSource::Tier(TierName::Template(template), tiers), None) => {
                 let tier = template.render(journey).and_then(|name| tiers.get(&name));
                 tier.ok_or_else(|| missing("the tier is missing or unknown"))?.as_slice()
             }

@@ -15,7 +15,7 @@ pub(crate) fn shield(services: &Services, journey: &mut Journey<'_>) -> Result<(
     if shield.limits.is_empty() {
         return Ok(());
     }
-    limit::charge(&shield.limits, Stage::Shield, services, journey).or_else(|denial| {
+    limit::charge(&shield.limits, None, Stage::Shield, services, journey).or_else(|denial| {
         let reason = if denial.reason == Reason::RateLimited { Reason::ShieldLimited } else { denial.reason };
         journey.tolerate(Denial { reason, ..denial })
     })

@@ -324,3 +324,109 @@ fn values_are_made_of_the_request() {
     assert!(allowed.headers_to_remove.iter().any(|name| name == "x-nobody"));
     assert_eq!(value(&allowed.headers, "x-all"), None, "no tenant is asked for here");
 }
+
+#[test]
+fn a_policy_steers_the_limits() {
+    let policy = r#"package x
+
+allow := {"allowed": true, "limit": limit}
+
+limit := {"tier": input.parsed_path[1]} if input.parsed_path[0] == "tier"
+
+limit := {"cost": to_number(input.parsed_path[1])} if input.parsed_path[0] == "cost"
+
+limit := {"factor": to_number(input.parsed_path[1])} if input.parsed_path[0] == "factor"
+
+limit := {} if input.parsed_path[0] == "plain"
+"#;
+    let rest = json!({ "policies": { "all": policy }, "ratelimit": { "tiers": { "free": ["2/minute"], "gold": ["4/minute"] } } });
+    let limit =
+        |name: &str| json!({ "name": name, "tier": "free", "per": "client_address", "algorithm": "fixed_window" });
+    let route = |name: &str| json!({ "authorize": { "rego": "data.x.allow" }, "limit": limit(name) });
+    let passes = |rig: &Rig, path: &str| {
+        let mut count = 0;
+        while count < 20 && rig.outcome(&get(path)) == "allow" {
+            count += 1;
+        }
+        assert_eq!(rig.outcome(&get(path)), "rate_limited", "{path}");
+        count
+    };
+    for (path, want) in
+        [("/plain", 2), ("/tier/gold", 4), ("/cost/2", 1), ("/factor/3", 6), ("/factor/0.5", 1), ("/factor/0.001", 1)]
+    {
+        assert_eq!(passes(&with(route("l"), rest.clone()), path), want, "{path}");
+    }
+    let rig = with(route("l"), rest.clone());
+    assert_eq!(rig.outcome(&get("/tier/platinum")), "tier_unknown");
+    assert_eq!(rig.outcome(&get("/cost/-1")), "policy_failed");
+    for _ in 0..10 {
+        assert_eq!(rig.outcome(&get("/cost/0")), "allow", "it asks without counting");
+    }
+    // A tier is somebody's account: a route that knows no tiers cannot charge it.
+    let mut fixed = route("l");
+    fixed["limit"] = json!({ "rates": ["9/minute"], "per": "client_address" });
+    assert_eq!(with(fixed, rest.clone()).outcome(&get("/tier/gold")), "tier_unknown");
+    assert_eq!(
+        with(json!({ "authorize": { "rego": "data.x.allow" } }), rest).outcome(&get("/tier/gold")),
+        "tier_unknown"
+    );
+}
+
+#[test]
+fn a_policy_asks_for_a_stronger_authentication() {
+    let policy = r#"package x
+
+allow := {"allowed": false, "challenge": {"acr_values": ["urn:mfa"], "max_age": 300}}
+"#;
+    let rig = with(json!({ "authorize": { "rego": "data.x.allow" } }), json!({ "policies": { "all": policy } }));
+    let checked = rig.check(&get("/"));
+    let refused = refusal(&checked);
+    assert_eq!((refused.status, checked.reason.unwrap().as_str()), (401, "step_up_required"));
+    let challenge = value(&refused.headers, "www-authenticate").unwrap();
+    let want = r#"Bearer realm="api", error="insufficient_user_authentication", acr_values="urn:mfa", max_age="300""#;
+    assert_eq!(challenge, want);
+}
+
+#[test]
+fn rules_are_chosen_by_the_request_and_isolated_bundles_see_themselves_only() {
+    // Both bundles define the same rule: isolated ones do not meet.
+    let policy = |path: &str| {
+        format!("package x\n\nallow if {{\n\tinput.parsed_path[0] == \"{path}\"\n\tnot data.shared.secret\n}}\n")
+    };
+    let shared = "package shared\n\nsecret := true\n\nallow if input.parsed_path[0] == \"shared\"\n";
+    let policies = json!({ "isolated-a": policy("a"), "isolated-b": policy("b"), "shared": shared });
+    let rules = json!({ "a": "isolated-a:data.x.allow", "b": "isolated-b:data.x.allow", "s": "data.shared.allow" });
+    let select = |by: &str| json!({ "authorize": { "rego": { "select": by, "rules": rules } } });
+    let host = with(select("{context.policy}"), json!({ "policies": policies }));
+    let asked = |rig: &Rig, policy: Option<&str>, path: &str| {
+        let mut request = get(path);
+        if let Some(policy) = policy {
+            request.attributes.insert("contextExtensions".to_owned(), json!({ "policy": policy }));
+        }
+        rig.outcome(&request)
+    };
+    // Whoever reaches the port can claim any of it: it has to be believed first.
+    assert_eq!(asked(&host, Some("a"), "/a"), "policy_undefined");
+    let mut believing = host;
+    believing.trust.context_extensions = true;
+    for (policy, path, want) in [
+        (Some("a"), "/a", "allow"),
+        (Some("a"), "/b", "policy_undefined"),
+        (Some("b"), "/b", "allow"),
+        (Some("s"), "/shared", "allow"),
+        (Some("c"), "/a", "policy_undefined"),
+        (None, "/a", "policy_undefined"),
+    ] {
+        assert_eq!(asked(&believing, policy, path), want, "{policy:?} {path}");
+    }
+    let wrong = |rego: Value| {
+        let apis = json!([{ "name": "api", "hosts": ["a.test"], "routes": [
+            { "match": { "path": "/**" }, "authenticate": ["anonymous"], "authorize": { "rego": rego } }] }]);
+        build(&apis, &json!({ "policies": policies })).map(drop).unwrap_err().join("\n")
+    };
+    assert!(wrong(json!({ "select": "same", "rules": rules })).contains("the same for every request"));
+    assert!(wrong(json!("made-up:data.x.allow")).contains("no isolated bundle `made-up`"));
+    assert!(wrong(json!("shared:data.shared.allow")).contains("no isolated bundle"));
+    assert!(wrong(json!("isolated-a:data.shared.allow")).contains("no policy defines"));
+    assert!(wrong(json!("isolated-a:x.allow")).contains("is not a rule"));
+}

@@ -6,7 +6,7 @@ use authn::{AuthnConfig, KeyObserver, KeyRing};
 use config::{Path, Problems};
 use model::clock::ManualClock;
 use model::{Answer, HeaderEdit, OwnedRequest, Refusal, Timestamp};
-use policy::PolicyConfig;
+use policy::{BundleConfig, PolicyConfig};
 use ratelimit::{Charge, Charging, LimitStatus, MemoryStore, RateLimitConfig, Store, StoreError};
 use serde_json::Value;
 use smallvec::SmallVec;
@@ -20,6 +20,7 @@ pub(super) struct Rig {
     pub(super) snapshot: Snapshot,
     pub(super) services: Services,
     pub(super) clock: Arc<ManualClock>,
+    pub(super) trust: Trust,
     runtime: Runtime,
 }
 
@@ -53,18 +54,27 @@ pub(super) fn build(apis: &Value, rest: &Value) -> Result<Rig, Vec<String>> {
     let client = net::Client::new(net::ClientConfig::default()).unwrap();
     let keys = KeyRing::new(client, runtime.handle().clone(), Arc::new(Nobody));
     let (root, mut problems) = (Path::root(), Problems::new());
-    let parts = SnapshotParts {
-        generation: 7,
-        authenticator: AuthnConfig::default().compile(&root, &mut problems, &keys),
-        policy: PolicyConfig::default().compile(&root, &mut problems, &[]),
-        limits: ratelimit.compile(&root, &mut problems),
-    };
+    // Bundles as they are written here: a policy by the bundle's name, isolated when the name says so.
+    let folder = tempfile::tempdir().unwrap();
+    let mut policies = PolicyConfig::default();
+    for (name, policy) in section("policies").as_object().unwrap() {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        std::fs::write(path.join("policy.rego"), policy.as_str().unwrap()).unwrap();
+        policies.bundles.insert(name.clone(), BundleConfig { path, isolated: name.starts_with("isolated") });
+    }
     let config = PipelineConfig {
         client_address: &client_address,
         tenants: &tenants,
         roles: &roles,
         shield: &shield,
         apis: &apis,
+    };
+    let parts = SnapshotParts {
+        generation: 7,
+        authenticator: AuthnConfig::default().compile(&root, &mut problems, &keys),
+        policy: policies.compile(&root, &mut problems, &config.entry_points()),
+        limits: ratelimit.compile(&root, &mut problems),
     };
     let snapshot = crate::compile(&config, parts, &mut problems);
     let Some(snapshot) = snapshot else {
@@ -73,13 +83,13 @@ pub(super) fn build(apis: &Value, rest: &Value) -> Result<Rig, Vec<String>> {
     let clock = Arc::new(ManualClock::new(Timestamp::from_secs(1_700_000_000)));
     let services =
         Services { store: Arc::new(MemoryStore::new(10_000)), metrics: Metrics::new(), clock: Arc::clone(&clock) as _ };
-    Ok(Rig { snapshot, services, clock, runtime })
+    Ok(Rig { snapshot, services, clock, trust: Trust::default(), runtime })
 }
 
 impl Rig {
     pub(super) fn check(&self, request: &OwnedRequest) -> Checked {
         let view = request.view();
-        let call = CheckCall { view: &view, deadline: None, trust: Trust::default(), explain: true };
+        let call = CheckCall { view: &view, deadline: None, trust: self.trust, explain: true };
         self.runtime.block_on(crate::check(&self.snapshot, &self.services, call))
     }
 

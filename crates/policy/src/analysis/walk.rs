@@ -4,6 +4,7 @@ use regorus::unstable::{
     BUILTINS, Expr, ExprRef, Literal, LiteralStmt, Query, Rule, RuleAssign, RuleBody, RuleHead, Span, WithModifier,
 };
 
+use crate::analysis::comprehension::{begins_with_loop, is_defined};
 use crate::analysis::facts::{RuleFacts, is_literal};
 use crate::analysis::refs::{Names, Reference, parse};
 use crate::analysis::scope::Scope;
@@ -192,6 +193,14 @@ impl<'a> Walker<'a> {
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                if !begins_with_loop(query) {
+                    // The machine does not leave it when a condition fails outside of a loop.
+                    self.block("a comprehension that does not begin with a loop");
+                }
+                if matches!(expr.as_ref(), Expr::ArrayCompr { .. }) && !is_defined(term, query, scope) {
+                    // The machine puts undefined values into arrays.
+                    self.block("an array comprehension whose values may be undefined");
+                }
                 let inner = scope.inside(query);
                 self.nested += 1;
                 self.expr(term, &inner);

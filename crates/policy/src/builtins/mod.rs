@@ -76,6 +76,7 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("crypto.hmac.sha512", 2, digests::hmac_sha512),
     ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
+    ("internal.template_string", 1, sprintf::template_string),
     ("io.jwt.decode", 1, jwt::jwt_decode),
     ("io.jwt.decode_verify", 2, jwt::jwt_decode_verify),
     ("io.jwt.encode_sign", 3, jwt::jwt_encode_sign),

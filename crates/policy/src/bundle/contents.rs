@@ -31,7 +31,7 @@ impl ReadOptions {
 pub struct Bundle {
     /// Revision, roots and more.
     pub manifest: Manifest,
-    /// Path, text, and whether it is of Rego v0.
+    /// Path, text, and whether it is of Rego v0. Whether their packages are under the roots is checked when they are compiled.
     pub policies: Vec<(String, String, bool)>,
     /// Its data, one object.
     pub data: Value,
@@ -82,11 +82,6 @@ impl Bundle {
             let wrong = |problem: String| BundleError::File { path: path.clone(), problem };
             let text = String::from_utf8(contents.clone()).map_err(|_no_text| wrong("it is not UTF-8".to_owned()))?;
             let is_v0 = self.manifest.is_v0(path, default_v0).map_err(wrong)?;
-            if let Some(package) = package_of(&text, is_v0)
-                && !self.manifest.covers(&package)
-            {
-                return Err(wrong(format!("its package {package:?} is under none of the roots of the bundle")));
-            }
             modules.push((path.clone(), text, is_v0));
         }
         Ok(modules)
@@ -94,7 +89,8 @@ impl Bundle {
 
     /// Data stands under the roots; objects on the way to a root may be there.
     fn check_data(&self, path: &str, value: &Value) -> Result<(), BundleError> {
-        if self.manifest.covers(path) {
+        let is_empty = value.as_object().is_some_and(Map::is_empty);
+        if is_empty || self.manifest.covers(path) {
             return Ok(());
         }
         match value {
@@ -147,19 +143,4 @@ fn merge(into: &mut Map<String, Value>, more: Map<String, Value>) -> Result<(), 
         }
     }
     Ok(())
-}
-
-/// `a/b` of `package a.b`; `None` when the text cannot be read, which compiling will say better.
-fn package_of(text: &str, is_v0: bool) -> Option<String> {
-    let mut engine = regorus::Engine::new();
-    engine.set_rego_v0(is_v0);
-    engine.set_policy_length_config(crate::load::lengths());
-    let text = crate::load::rewrite("package", text, is_v0).unwrap_or_else(|| text.to_owned());
-    crate::load::check_nesting(&text).ok()?;
-    engine.add_policy("package".to_owned(), text).ok()?;
-    let module = engine.get_modules().first()?;
-    let path = crate::analysis::package_of(module);
-    // The first name is `data`.
-    let names: Vec<String> = path.into_iter().skip(1).collect();
-    Some(names.join("/"))
 }

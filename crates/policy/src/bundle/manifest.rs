@@ -75,7 +75,7 @@ impl Manifest {
 
     /// Whether a path below `data` belongs to the bundle.
     pub(super) fn covers(&self, path: &str) -> bool {
-        self.roots().iter().any(|root| is_under(path, root))
+        covers(self.roots(), path)
     }
 
     /// Whether a root lies below a path.
@@ -93,6 +93,11 @@ pub fn overlap<'a>(first: &'a [String], second: &'a [String]) -> Option<(&'a str
         .filter(|((i, _), (j, _))| !itself || i != j)
         .find(|((_, a), (_, b))| is_under(a, b) || is_under(b, a))
         .map(|((_, a), (_, b))| (a.as_str(), b.as_str()))
+}
+
+/// Whether a path below `data` is under one of the roots.
+pub(crate) fn covers(roots: &[String], path: &str) -> bool {
+    roots.iter().any(|root| is_under(path, root))
 }
 
 fn is_under(path: &str, root: &str) -> bool {

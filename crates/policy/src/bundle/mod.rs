@@ -24,6 +24,7 @@ mod tests;
 pub use archive::ArchiveError;
 pub use contents::{Bundle, ReadOptions};
 pub use download::{Downloader, News};
+pub(crate) use manifest::covers;
 pub use manifest::{Manifest, overlap};
 pub use signature::{SignatureError, Verification};
 pub use sources::{DISCOVERY, discovery, downloaders};

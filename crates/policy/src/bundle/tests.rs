@@ -76,8 +76,6 @@ fn what_is_no_bundle_is_refused() {
     assert!(manifest(r#"{"roots": ["a", "a/b"]}"#).contains("overlap"));
     assert!(manifest(r#"{"roots": ["a", "a"]}"#).contains("overlap"));
     assert!(manifest(r#"{"roots": ["", "a"]}"#).contains("overlap"));
-    assert!(manifest(r#"{"roots": ["ab"]}"#).contains("none of the roots"));
-    assert!(manifest(r#"{"roots": []}"#).contains("none of the roots"));
     assert!(manifest(r#"{"rego_version": 2}"#).contains("rego_version 2"));
     assert!(manifest(r#"{"wasm": [{"entrypoint": "a"}]}"#).contains("WebAssembly"));
     assert!(manifest("{").contains(".manifest"));
@@ -89,6 +87,22 @@ fn what_is_no_bundle_is_refused() {
     assert!(data("{").contains("data.json"));
     let twice = wrong(&[("data.json", r#"{"a": {"b": 1}}"#), ("a/data.json", r#"{"b": 2}"#)]);
     assert!(twice.contains("another data file"), "{twice}");
+}
+
+#[test]
+fn packages_are_under_the_roots() {
+    let compiled = |roots: &str| {
+        let bundle = read(&[(".manifest", &format!(r#"{{"roots": {roots}}}"#)), ("p.rego", POLICY)]).unwrap();
+        let mut loaded = crate::opa::Loaded::default();
+        loaded.add_bundle("b", &bundle);
+        crate::opa::evaluate(&loaded, &["a".to_owned(), "b".to_owned(), "allow".to_owned()])
+    };
+    for roots in [r#"["a"]"#, r#"["a/b"]"#, r#"[""]"#] {
+        assert_eq!(compiled(roots), Ok(json!(true)), "{roots}");
+    }
+    for roots in [r#"["ab"]"#, "[]", r#"["a/b/c"]"#] {
+        assert!(compiled(roots).unwrap_err().concat().contains("none of the roots"), "{roots}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ use model::{Denial, Timestamp};
 pub(crate) use key::KeyPlan;
 
 use crate::result::Decision;
+use crate::set::PolicyAllow;
 
 type Map = HashMap<Box<[u8]>, Entry, foldhash::fast::RandomState>;
 
@@ -94,13 +95,14 @@ fn decision_bytes(decision: &Decision) -> usize {
         m.as_ref().map_or(0, |m| serde_json::to_string(m).map_or(0, |s| s.len() * 4))
     };
     match decision {
-        Decision::Allow(changes, m) => {
+        Decision::Allow(PolicyAllow { changes, metadata: m, limit, .. }) => {
             edits(&changes.headers)
                 + edits(&changes.response_headers)
                 + changes.headers_to_remove.iter().map(|n| n.len() + 24).sum::<usize>()
                 + texts(&changes.query_set)
                 + changes.query_remove.iter().map(|n| n.len() + 24).sum::<usize>()
                 + metadata(m)
+                + limit.as_ref().and_then(|limit| limit.tier.as_ref()).map_or(0, String::len)
         }
         Decision::Deny(Denial { headers, body, metadata: m, detail, .. }) => {
             texts(headers) + body.as_ref().map_or(0, String::len) + detail.as_ref().map_or(0, |d| d.len()) + metadata(m)

@@ -3,7 +3,7 @@ use super::*;
 const LIMITS: CacheLimits = CacheLimits { bytes: 64 << 10, max_age: Duration::from_secs(60) };
 
 fn allow() -> Decision {
-    Decision::Allow(model::Allowed::default(), None)
+    Decision::Allow(PolicyAllow::default())
 }
 
 fn at(secs: i64) -> Timestamp {

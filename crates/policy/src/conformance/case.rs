@@ -91,7 +91,13 @@ impl Case {
         // A query may look at anything; only where it names one rule is it known what nobody sees.
         let Some((path, _)) = self.single_path() else { return Ok(engine) };
         let path = path.split('.').map(str::to_owned).collect();
-        let texts = crate::load::idiom::rewrite(engine.get_modules(), &[path]);
+        let entries = [path];
+        let data = engine.get_data();
+        let exposed = crate::load::syntax::exposed(engine.get_modules(), &entries, &data);
+        if !exposed.is_empty() {
+            bail!(exposed.join("; "));
+        }
+        let texts = crate::load::idiom::rewrite(engine.get_modules(), &entries);
         if texts.is_empty() { Ok(engine) } else { self.engine_with(v0, &texts) }
     }
 

@@ -12,7 +12,7 @@ fn built(paths: &[&str], request: &OwnedRequest) -> Value {
     }
     let view = request.view();
     let context = context(&view, 1);
-    let route = crate::RouteValue { value: Value::from(json!({ "name": "r" })) };
+    let route = RouteValue { value: Value::from(json!({ "name": "r" })) };
     let source = Source::Sanitised(&context);
     let ours = Some((&Identity::Anonymous, &route));
     build(&InputPlan::new(&all), &Material { source, ours, bodies: true, descriptors: None }).unwrap()

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::Read;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::Bundle;
 use crate::load::LoadProblem;
 
 /// The longest `.rego` file, in bytes.
@@ -18,7 +21,7 @@ const MAX_TOTAL_BYTES: u64 = 128 << 20;
 const MAX_DEPTH: usize = 16;
 
 /// One file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SourceFile {
     /// The bundle it belongs to.
     pub(crate) bundle: String,
@@ -31,7 +34,7 @@ pub(crate) struct SourceFile {
 }
 
 /// Which files of a folder are read as data.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum DataFiles {
     /// `data.json`, `data.yaml` and `data.yml`, as in bundles.
     #[default]
@@ -41,7 +44,7 @@ enum DataFiles {
 }
 
 /// The files of one bundle.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Folder {
     /// `.rego` files in order of their paths.
     pub(crate) policies: Vec<SourceFile>,
@@ -49,6 +52,8 @@ pub(crate) struct Folder {
     pub(crate) data: Vec<(Vec<String>, SourceFile)>,
     /// Data that came as a document.
     pub(crate) document: Option<serde_json::Value>,
+    /// Paths below `data` that its packages must be under; `None` when they may be anywhere.
+    pub(crate) roots: Option<Vec<String>>,
     data_files: DataFiles,
     is_v0: bool,
     files: usize,
@@ -94,11 +99,26 @@ fn mount_of(path: &Path) -> (Vec<String>, std::path::PathBuf) {
 }
 
 impl Folder {
-    /// What a bundle holds: modules with path, text and whether they are of Rego v0, and data.
-    pub(crate) fn of_bundle(name: &str, policies: Vec<(String, String, bool)>, data: serde_json::Value) -> Self {
-        let file =
-            |(path, text, is_v0)| SourceFile { bundle: name.to_owned(), path: format!("{name}/{path}"), text, is_v0 };
-        Self { policies: policies.into_iter().map(file).collect(), document: Some(data), ..Self::default() }
+    /// What a bundle holds.
+    pub(crate) fn of_bundle(name: &str, bundle: &Bundle) -> Self {
+        let file = |(path, text, is_v0): &(String, String, bool)| SourceFile {
+            bundle: name.to_owned(),
+            path: format!("{name}/{path}"),
+            text: text.clone(),
+            is_v0: *is_v0,
+        };
+        Self {
+            policies: bundle.policies.iter().map(file).collect(),
+            document: Some(bundle.data.clone()),
+            roots: Some(bundle.manifest.roots().to_vec()),
+            ..Self::default()
+        }
+    }
+
+    /// About how many bytes it holds.
+    pub(crate) fn size(&self) -> usize {
+        let files = self.policies.iter().chain(self.data.iter().map(|(_, file)| file)).map(|file| file.text.len());
+        files.sum::<usize>() + self.document.as_ref().map_or(0, |document| document.to_string().len())
     }
 
     fn read(&mut self, bundle: &str, at: &Path, mount: &mut Vec<String>) -> Result<(), String> {

@@ -5,16 +5,18 @@ pub(crate) mod idiom;
 mod nesting;
 mod parse;
 mod rewrite;
+pub(crate) mod syntax;
 mod watchdog;
 
 pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};
 pub(crate) use nesting::check_nesting;
-pub(crate) use parse::{lengths, parse};
-pub(crate) use rewrite::rewrite;
+pub(crate) use parse::parse;
 pub(crate) use watchdog::run_with_deadline;
+#[cfg(test)]
+pub(crate) use {parse::lengths, rewrite::rewrite};
 
 /// One thing that keeps policies from loading.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct LoadProblem {
     /// The bundle it is about; `None` when it is about all of them.
     pub(crate) bundle: Option<String>,

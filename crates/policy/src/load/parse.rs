@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
+use crate::analysis::package_of;
+use crate::bundle::covers;
 use crate::load::rewrite::rewrite;
-use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom, syntax};
 
 /// What one source may be. Certificates and key sets stand in policies as one long line.
 pub(crate) fn lengths() -> PolicyLengthConfig {
@@ -55,6 +57,7 @@ pub(crate) fn parse(
         }
     }
     let data = engine.get_data();
+    problems.extend(syntax::exposed(engine.get_modules(), entries, &data).into_iter().map(LoadProblem::general));
     Sources { engine, data }
 }
 
@@ -71,15 +74,25 @@ fn engine_with(
     // Printed text would go to the program's error output, and requests can choose it.
     engine.set_gather_prints(true);
     engine.set_policy_length_config(lengths());
-    for file in folders.iter().flat_map(|f| &f.policies) {
+    for (folder, file) in folders.iter().flat_map(|folder| folder.policies.iter().map(move |file| (folder, file))) {
         progress(&file.path);
         add_policy(&mut engine, file, texts.get(&file.path), problems);
+        if let (Some(roots), Some(module)) = (&folder.roots, engine.get_modules().last()) {
+            let package = package_of(module).get(1..).unwrap_or_default().join("/");
+            if !covers(roots, &package) {
+                let problem =
+                    format!("{}: its package {package:?} is under none of the roots of the bundle", file.path);
+                problems.push(LoadProblem::of(&file.bundle, problem));
+            }
+        }
     }
     engine
 }
 
 fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
-    if let Err(message) = check_nesting(&file.text) {
+    if let Err(message) = check_nesting(&file.text)
+        && !syntax::is_shallow_template(&file.text)
+    {
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }

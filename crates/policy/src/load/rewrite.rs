@@ -7,9 +7,15 @@ use regorus::unstable::{Expr, ExprRef, Literal, Query, Rule, RuleHead};
 
 use crate::builtins::arity;
 use crate::load::parse::lengths;
+use crate::load::syntax;
 
 /// The source as the engine is to read it; `None` when it can stay as it is, or cannot be read at all.
 pub(crate) fn rewrite(path: &str, text: &str, v0: bool) -> Option<String> {
+    let older = syntax::rewrite(text, v0);
+    without_outputs(path, older.as_deref().unwrap_or(text), v0).or(older)
+}
+
+fn without_outputs(path: &str, text: &str, v0: bool) -> Option<String> {
     let mut engine = Engine::new();
     engine.set_rego_v0(v0);
     engine.set_policy_length_config(lengths());

@@ -10,6 +10,7 @@ use regorus::Value;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
+use crate::bundle::Bundle;
 use crate::engine::Failure;
 use crate::input::{InputPlan, Material, Source};
 use crate::load::{Folder, LoadProblem, read_argument};
@@ -89,9 +90,9 @@ impl Loaded {
         if problems.is_empty() { Ok(()) } else { Err(problems.into_iter().map(|p| p.message).collect()) }
     }
 
-    /// Adds the contents of a bundle: modules with their paths, texts and whether they are of Rego v0, and data.
-    pub fn add_bundle(&mut self, name: &str, policies: Vec<(String, String, bool)>, data: Json) {
-        Arc::make_mut(&mut self.folders).push(Folder::of_bundle(name, policies, data));
+    /// Adds the contents of a bundle.
+    pub fn add_bundle(&mut self, name: &str, bundle: &Bundle) {
+        Arc::make_mut(&mut self.folders).push(Folder::of_bundle(name, bundle));
     }
 }
 

@@ -60,7 +60,63 @@ fn edits_are_validated() {
     assert_eq!(reason(json!({ "allowed": true, "headers": { "x": many } })), Some(Reason::PolicyFailed));
     let value =
         json!({ "allowed": true, "query_parameters_to_set": { "a": ["1", "2"] }, "query_parameters_to_remove": ["b"] });
-    let Decision::Allow(changes, None) = decide(&Value::from(value)) else { panic!("denied") };
+    let Decision::Allow(PolicyAllow { changes, metadata: None, limit: None, .. }) = decide(&Value::from(value)) else {
+        panic!("denied")
+    };
     assert_eq!(changes.query_set, [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())]);
     assert_eq!(changes.query_remove, ["b"]);
+}
+
+#[test]
+fn results_steer_the_limits() {
+    let steer = |limit: serde_json::Value| match decide(&Value::from(json!({ "allowed": true, "limit": limit }))) {
+        Decision::Allow(allow) => Ok(allow.limit.unwrap()),
+        Decision::Deny(denial) => Err(denial.reason),
+    };
+    let all = LimitSteer { tier: Some("gold".to_owned()), cost: Some(3), factor: Some(0.5) };
+    assert_eq!(steer(json!({ "tier": "gold", "cost": 3, "factor": 0.5 })), Ok(all));
+    assert_eq!(steer(json!({})), Ok(LimitSteer::default()));
+    assert_eq!(steer(json!({ "cost": 0 })).unwrap().cost, Some(0));
+    for bad in [
+        json!("gold"),
+        json!(null),
+        json!({ "tire": "gold" }),
+        json!({ "tier": 1 }),
+        json!({ "cost": -1 }),
+        json!({ "cost": 1.5 }),
+        json!({ "cost": 1_000_001 }),
+        json!({ "factor": 0 }),
+        json!({ "factor": -1 }),
+        json!({ "factor": 1001 }),
+        json!({ "factor": "2" }),
+    ] {
+        assert_eq!(steer(bad.clone()), Err(Reason::PolicyFailed), "{bad}");
+    }
+}
+
+#[test]
+fn results_ask_for_a_stronger_authentication() {
+    let challenge = |challenge: serde_json::Value| match decide(&Value::from(
+        json!({ "allowed": false, "challenge": challenge }),
+    )) {
+        Decision::Allow(_) => panic!("allowed"),
+        Decision::Deny(denial) => (denial.reason, denial.challenge),
+    };
+    let (reason, found) = challenge(json!({ "acr_values": ["urn:mfa", "phr"], "max_age": 300 }));
+    let found = found.unwrap();
+    assert_eq!((reason, found.error), (Reason::StepUpRequired, Some("insufficient_user_authentication")));
+    assert_eq!((found.acr_values.as_deref(), found.max_age), (Some("urn:mfa phr"), Some(300)));
+    assert_eq!(challenge(json!({ "acr_values": "phr" })).1.unwrap().acr_values.as_deref(), Some("phr"));
+    for bad in [
+        json!(true),
+        json!({ "acr": "x" }),
+        json!({ "acr_values": [] }),
+        json!({ "acr_values": "a\"b" }),
+        json!({ "acr_values": ["a b"] }),
+        json!({ "acr_values": "a\r\nx: y" }),
+        json!({ "max_age": -1 }),
+        json!({ "max_age": "300" }),
+    ] {
+        assert_eq!(challenge(bad.clone()), (Reason::PolicyFailed, None), "{bad}");
+    }
 }

@@ -1,21 +1,24 @@
 //! From configuration to a policy set.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config::{Path, Problems};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 
 use crate::analysis::{Graph, Reach};
 use crate::builtins::impure_among;
 use crate::cache::CacheLimits;
-use crate::config::{DecisionCacheConfig, EntryPointUse, PolicyConfig};
+use crate::config::{BundleConfig, DecisionCacheConfig, EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, compile as compile_entry};
 use crate::input::InputPlan;
 use crate::load::{Folder, LoadProblem, parse, read_folder, run_with_deadline};
 use crate::set::worker::Registry;
 use crate::set::{EngineKind, Entry, EntryPointDescription, PolicySet};
+use crate::vet::{Verdict, vet};
 
 /// The longest that loading and compiling may take.
 const LOAD_DEADLINE: Duration = Duration::from_secs(30);
@@ -72,7 +75,7 @@ pub(super) fn compile(
             }
         }
     }
-    let loaded = match load(config, rules.clone(), options) {
+    let loaded = match load_groups(config, &rules, options) {
         Ok(loaded) => loaded,
         Err(message) => {
             problems.error(&at.key("bundles"), message);
@@ -148,33 +151,107 @@ fn assemble(
     }
 }
 
-/// Loads and compiles on a thread of its own, within the deadline.
-fn load(config: &PolicyConfig, rules: Vec<(String, Vec<String>)>, options: Options) -> Result<Loaded, String> {
-    let bundles = config.bundles.clone();
+/// Compiles every isolated bundle for itself, and the others together.
+fn load_groups(config: &PolicyConfig, rules: &[(String, Vec<String>)], options: Options) -> Result<Loaded, String> {
+    let alone = config.bundles.iter().filter(|(_, bundle)| bundle.isolated);
+    let groups = std::iter::once(None).chain(alone.map(|(name, _)| Some(name.as_str())));
+    let mut all = Loaded::default();
+    let mut seen = vec![false; rules.len()];
+    for group in groups {
+        let bundles: BTreeMap<String, BundleConfig> = config
+            .bundles
+            .iter()
+            .filter(|(name, bundle)| group.map_or(!bundle.isolated, |group| group == name.as_str()))
+            .map(|(name, bundle)| (name.clone(), bundle.clone()))
+            .collect();
+        let of_group: Vec<usize> = (0..rules.len())
+            .filter(|position| rules.get(*position).is_some_and(|(rule, _)| bundle_of(rule) == group))
+            .collect();
+        let chosen = of_group.iter().filter_map(|position| rules.get(*position).cloned()).collect();
+        let mut loaded = load(bundles, chosen, options)?;
+        all.entries.append(&mut loaded.entries);
+        all.problems.append(&mut loaded.problems);
+        all.warnings.append(&mut loaded.warnings);
+        let place = |(position, message)| Some((*of_group.get::<usize>(position)?, message));
+        all.entry_problems.extend(loaded.entry_problems.into_iter().filter_map(place));
+        of_group.iter().for_each(|position| seen.iter_mut().skip(*position).take(1).for_each(|seen| *seen = true));
+    }
+    for (position, (rule, _)) in
+        rules.iter().enumerate().filter(|(position, _)| !seen.get(*position).is_some_and(|s| *s))
+    {
+        let bundle = bundle_of(rule).unwrap_or_default();
+        all.entry_problems.push((position, format!("`{rule}`: there is no isolated bundle `{bundle}`")));
+    }
+    Ok(all)
+}
+
+/// `payments` of `payments:data.x.allow`.
+fn bundle_of(rule: &str) -> Option<&str> {
+    rule.split_once(":data").map(|(bundle, _)| bundle)
+}
+
+/// Reads and compiles, within the deadline.
+fn load(
+    bundles: BTreeMap<String, BundleConfig>,
+    rules: Vec<(String, Vec<String>)>,
+    options: Options,
+) -> Result<Loaded, String> {
+    let read = move || {
+        let mut problems = Vec::new();
+        let folders: Vec<Folder> = bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut problems)).collect();
+        (folders, problems)
+    };
+    let (folders, problems) =
+        run_with_deadline(options.deadline, read).map_err(|error| format!("reading policies {error}"))?;
+    if !problems.is_empty() {
+        return Ok(Loaded { problems, ..Loaded::default() });
+    }
+    let entries: Vec<RawEntry> =
+        rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
+    compile_guarded(Arc::new(folders), entries, options)
+}
+
+/// Compiles in a process of its own, and what came through there here, on a thread of its own.
+fn compile_guarded(folders: Arc<Vec<Folder>>, entries: Vec<RawEntry>, options: Options) -> Result<Loaded, String> {
+    let Verdict { problems, entry_problems } = vet(&folders, &entries, options.interpreter_only, options.deadline)?;
+    if !problems.is_empty() || !entry_problems.is_empty() {
+        return Ok(Loaded { problems, entry_problems, ..Loaded::default() });
+    }
     let current = Arc::new(Mutex::new(String::new()));
     let progress = Arc::clone(&current);
     let work = move || {
         let mut loaded = Loaded::default();
-        let folders: Vec<Folder> =
-            bundles.iter().map(|(name, b)| read_folder(name, &b.path, &mut loaded.problems)).collect();
         let progress = |file: &str| file.clone_into(&mut progress.lock());
-        let entries: Vec<RawEntry> =
-            rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
         compile_all(&folders, &entries, &mut loaded, options, &progress);
         loaded
     };
     run_with_deadline(options.deadline, work).map_err(|error| {
         let file = current.lock();
         if file.is_empty() {
-            format!("reading policies {error}")
+            format!("compiling policies {error}")
         } else {
             format!("compiling policies {error}, last at {file}")
         }
     })
 }
 
+/// What is wrong with policies, for [`crate::vet`].
+pub(crate) fn vetted(folders: Vec<Folder>, entries: Vec<RawEntry>, interpreter_only: bool) -> Verdict {
+    let options = Options { interpreter_only, ..Options::default() };
+    let work = move || {
+        let mut loaded = Loaded::default();
+        compile_all(&folders, &entries, &mut loaded, options, &|_| ());
+        Verdict { problems: loaded.problems, entry_problems: loaded.entry_problems }
+    };
+    // The stack of that thread is the one that policies are compiled with.
+    run_with_deadline(options.deadline, work).unwrap_or_else(|error| Verdict {
+        problems: vec![LoadProblem::general(format!("compiling policies {error}"))],
+        entry_problems: Vec::new(),
+    })
+}
+
 /// An entry point to compile.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RawEntry {
     /// What it is called.
     pub(crate) rule: String,
@@ -184,7 +261,7 @@ pub(crate) struct RawEntry {
 }
 
 /// What becomes of an entry point that no policy defines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Undefined {
     IsAProblem,
     /// It may be data, or stay undefined.
@@ -216,13 +293,8 @@ pub(super) fn compile_folders(
     timeout: Duration,
     max_instructions: usize,
 ) -> Result<PolicySet, Vec<LoadProblem>> {
-    let work = move || {
-        let mut loaded = Loaded::default();
-        compile_all(&folders, &entries, &mut loaded, Options::default(), &|_| ());
-        loaded
-    };
-    let loaded = run_with_deadline(LOAD_DEADLINE, work)
-        .map_err(|error| vec![LoadProblem::general(format!("compiling policies {error}"))])?;
+    let loaded =
+        compile_guarded(folders, entries, Options::default()).map_err(|message| vec![LoadProblem::general(message)])?;
     let entry_problems = loaded.entry_problems.iter().map(|(_, message)| LoadProblem::general(message.clone()));
     let problems: Vec<LoadProblem> = loaded.problems.iter().cloned().chain(entry_problems).collect();
     if !problems.is_empty() {
@@ -301,8 +373,9 @@ fn entry(
 /// The interpreter copies what lies beside the rules of a package on every evaluation; up to here nobody notices.
 const MOST_BESIDE_RULES: usize = 256;
 
-/// `data.a.b` or `data.a["b-c"]` as a path that starts with `data`.
+/// `data.a.b`, `data.a["b-c"]` or `bundle:data.a.b` as a path that starts with `data`.
 pub(crate) fn parse_rule(rule: &str) -> Option<Vec<String>> {
+    let rule = bundle_of(rule).map_or(Some(rule), |bundle| rule.strip_prefix(bundle)?.strip_prefix(':'))?;
     let mut rest = rule.strip_prefix("data")?;
     let mut path = vec!["data".to_owned()];
     while !rest.is_empty() {

@@ -21,8 +21,10 @@ use crate::result::{Decision, decide};
 
 use crate::set::worker::Registry;
 
-pub(crate) use build::{RawEntry, parse_rule as rule_path};
-pub use types::{EngineKind, EntryPointDescription, EntryPointId, PolicyAllow, PolicyInput, PolicyStats, RouteValue};
+pub(crate) use build::{RawEntry, parse_rule as rule_path, vetted};
+pub use types::{
+    EngineKind, EntryPointDescription, EntryPointId, LimitSteer, PolicyAllow, PolicyInput, PolicyStats, RouteValue,
+};
 
 /// All policies of one configuration, compiled. Shared by all workers; each keeps its machines to itself.
 pub struct PolicySet {
@@ -149,7 +151,7 @@ impl PolicySet {
             format!("policy {} {from}: {}", point.rule, summary(&decision))
         });
         match decision {
-            Decision::Allow(changes, metadata) => Ok(PolicyAllow { changes, metadata, cached }),
+            Decision::Allow(allow) => Ok(PolicyAllow { cached, ..allow }),
             Decision::Deny(denial) => Err(denial),
         }
     }

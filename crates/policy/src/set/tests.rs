@@ -65,7 +65,7 @@ struct Want {
 
 pub(crate) fn config_of(dir: &FsPath) -> PolicyConfig {
     let mut config = PolicyConfig { timeout: Period::millis(2_000), ..PolicyConfig::default() };
-    config.bundles.insert("main".to_owned(), BundleConfig { path: dir.to_owned() });
+    config.bundles.insert("main".to_owned(), BundleConfig { path: dir.to_owned(), isolated: false });
     config
 }
 
@@ -374,7 +374,7 @@ fn mistakes_are_reported_with_file_and_line() {
     let error = build("package p\na := 1\n", "{}", "data.p.a", |c, _| {
         c.timeout = Period::millis(0);
         c.decision_cache.max_age = Period::secs(301);
-        c.bundles.insert("gone".to_owned(), BundleConfig { path: "no/such/folder".into() });
+        c.bundles.insert("gone".to_owned(), BundleConfig { path: "no/such/folder".into(), isolated: false });
     })
     .unwrap_err();
     for part in ["policy.timeout: ", "policy.decision_cache.max_age: ", "policy.bundles.gone.path: cannot read folder"]

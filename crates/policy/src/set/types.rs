@@ -47,8 +47,21 @@ pub struct PolicyAllow {
     pub changes: Allowed,
     /// Dynamic metadata.
     pub metadata: Option<Map<String, Json>>,
+    /// How the request is to be limited.
+    pub limit: Option<LimitSteer>,
     /// True when the decision came from the decision cache.
     pub cached: bool,
+}
+
+/// How a policy wants a request to be limited (`limit` of its result).
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct LimitSteer {
+    /// The tier that applies in place of the route's.
+    pub tier: Option<String>,
+    /// What the request costs; 1 when absent, and 0 asks without counting.
+    pub cost: Option<u64>,
+    /// The limits hold for so many times as many requests.
+    pub factor: Option<f64>,
 }
 
 /// Which engine evaluates an entry point.

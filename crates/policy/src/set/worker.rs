@@ -121,9 +121,10 @@ impl Worker {
         let (Some(KeyWritten), Some(limits)) = (key, set.cache) else { return };
         let by_chance = match decision {
             Decision::Allow(..) => false,
-            Decision::Deny(denial) => {
-                !matches!(denial.reason, Reason::PolicyDenied | Reason::PolicyUndefined | Reason::PolicyFailed)
-            }
+            Decision::Deny(denial) => !matches!(
+                denial.reason,
+                Reason::PolicyDenied | Reason::StepUpRequired | Reason::PolicyUndefined | Reason::PolicyFailed
+            ),
         };
         if !by_chance {
             self.cache.keep(&self.key, decision, now, limits);

@@ -5,12 +5,15 @@
 
 mod float;
 mod integer;
+mod template;
 mod text;
 
 use anyhow::{Result, bail};
 use regorus::Value;
 
 use crate::builtins::limit::over_limit;
+
+pub(super) use template::template_string;
 
 /// The longest text that is made, in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 20;
