@@ -26,6 +26,8 @@ pub use error::{BuildError, FetchError};
 pub struct ClientConfig {
     /// Further certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// Only those in `ca_file` are believed, when there is one.
+    pub only_ca_file: bool,
     /// PEM files of the client's certificate chain and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
     /// Further certificate authorities, as the PEM itself.
@@ -147,7 +149,11 @@ impl Client {
             if authorities.is_empty() {
                 return Err(BuildError::NoAuthorities { path });
             }
-            builder = builder.tls_certs_merge(authorities);
+            builder = if config.only_ca_file {
+                builder.tls_certs_only(authorities)
+            } else {
+                builder.tls_certs_merge(authorities)
+            };
         }
         if let Some(pem) = config.ca_pem {
             builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem.as_bytes()).map_err(BuildError::Tls)?);

@@ -160,8 +160,9 @@ mod tests {
 
     fn plugin(rules: &str, log: LogRules) -> Plugin {
         let mut loaded = Loaded::default();
-        let policies = vec![("p.rego".to_owned(), rules.to_owned(), false)];
-        loaded.add_bundle("b", &crate::bundle::Bundle { policies, data: json!({}), ..Default::default() });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p.rego"), rules).unwrap();
+        loaded.add_path(folder.path(), false, false).unwrap();
         let path = vec!["envoy".to_owned(), "authz".to_owned(), "allow".to_owned()];
         Plugin::compile(&loaded, PluginOptions { path, log, ..PluginOptions::default() }).unwrap()
     }

@@ -112,7 +112,12 @@ fn said(request: &Request, response: &Response) -> Option<Until> {
         builder = builder.header(name, value);
     }
     let answer = builder.body(()).ok()?;
-    let policy = CachePolicy::new_options(&head(request)?, &answer, SystemTime::now(), CacheOptions { shared: false, ..CacheOptions::default() });
+    let policy = CachePolicy::new_options(
+        &head(request)?,
+        &answer,
+        SystemTime::now(),
+        CacheOptions { shared: false, ..CacheOptions::default() },
+    );
     policy.is_storable().then(|| Until::Said(Box::new(policy)))
 }
 

@@ -82,11 +82,17 @@ impl HttpSender {
         }
     }
 
-    async fn follow(&self, request: &Request, conditions: &[(String, String)], until: Instant) -> Result<Response, Fault> {
+    async fn follow(
+        &self,
+        request: &Request,
+        conditions: &[(String, String)],
+        until: Instant,
+    ) -> Result<Response, Fault> {
         let client = self.client(&request.tls).map_err(Fault::Refused)?;
         let mut url = Url::parse(&request.url).map_err(|error| Fault::Refused(format!("url: {error}")))?;
         let mut headers: Vec<(String, String)> = request.headers.iter().chain(conditions).cloned().collect();
-        let (mut method, mut body) = (request.method.clone(), Some(request.body.clone()).filter(|body| !body.is_empty()));
+        let (mut method, mut body) =
+            (request.method.clone(), Some(request.body.clone()).filter(|body| !body.is_empty()));
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
             let left = until.saturating_duration_since(Instant::now());
@@ -101,7 +107,8 @@ impl HttpSender {
                 timeout: left,
             };
             let answer = client.send(send).await.map_err(|error| Fault::Failed(error.to_string()))?;
-            let moved = matches!(answer.status, 301 | 302 | 303 | 307 | 308).then(|| answer.header("location")).flatten();
+            let moved =
+                matches!(answer.status, 301 | 302 | 303 | 307 | 308).then(|| answer.header("location")).flatten();
             let (true, Some(location)) = (request.redirects, moved) else {
                 let headers = answer.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
                 return Ok(Response { status: answer.status, headers, body: answer.body });
@@ -132,7 +139,8 @@ impl HttpSender {
             return Ok(client.clone());
         }
         let identity = tls.certificate.clone().zip(tls.private_key.clone());
-        let config = ClientConfig { ca_pem: tls.authorities.clone(), identity_pem: identity, ..ClientConfig::default() };
+        let config =
+            ClientConfig { ca_pem: tls.authorities.clone(), identity_pem: identity, ..ClientConfig::default() };
         let client = Client::new(config).map_err(|error| format!("tls: {error}"))?;
         self.clients.lock().put(tls.clone(), client.clone());
         Ok(client)

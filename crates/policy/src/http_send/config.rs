@@ -52,7 +52,9 @@ impl HttpSendConfig {
     pub(crate) fn allows(&self, host: &str, port: u16) -> bool {
         self.hosts.iter().any(|pattern| {
             let (name, wanted) = match pattern.rsplit_once(':') {
-                Some((name, wanted)) if !name.ends_with(':') && wanted.bytes().all(|b| b.is_ascii_digit()) => (name, Some(wanted)),
+                Some((name, wanted)) if !name.ends_with(':') && wanted.bytes().all(|b| b.is_ascii_digit()) => {
+                    (name, Some(wanted))
+                }
                 _ => (pattern.as_str(), None),
             };
             let port_fits = wanted.is_none_or(|wanted| wanted.parse() == Ok(port));
@@ -60,7 +62,9 @@ impl HttpSendConfig {
                 Some(suffix) => {
                     let before = host.len().checked_sub(suffix.len() + 1);
                     before.filter(|at| *at > 0).is_some_and(|at| {
-                        host.get(at..).is_some_and(|end| end.strip_prefix('.').is_some_and(|end| end.eq_ignore_ascii_case(suffix)))
+                        host.get(at..).is_some_and(|end| {
+                            end.strip_prefix('.').is_some_and(|end| end.eq_ignore_ascii_case(suffix))
+                        })
                     })
                 }
                 None => host.eq_ignore_ascii_case(name),

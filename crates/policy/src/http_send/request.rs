@@ -50,7 +50,7 @@ impl Request {
                 "method" => request.method = text(key, value)?.to_ascii_uppercase(),
                 "url" => request.url = text(key, value)?,
                 "headers" => request.headers = headers(value)?,
-                "body" => request.body = value.to_json_str().map_err(|error| anyhow::anyhow!("body: {error}"))?.into(),
+                "body" => request.body = serde_json::to_vec(value).context("body")?.into(),
                 "raw_body" => request.body = text(key, value)?.into(),
                 "timeout" => request.timeout = Some(timeout(value)?),
                 "enable_redirect" => request.redirects = boolean(key, value)?,
@@ -84,7 +84,9 @@ impl Request {
                 // The system's authorities are always believed; `tls_ca_cert` adds to them.
                 "tls_use_system_certs" => drop(boolean(key, value)?),
                 "tls_insecure_skip_verify" if !boolean(key, value)? => {}
-                "tls_insecure_skip_verify" => bail!("tls_insecure_skip_verify is not served: name the authority in tls_ca_cert"),
+                "tls_insecure_skip_verify" => {
+                    bail!("tls_insecure_skip_verify is not served: name the authority in tls_ca_cert")
+                }
                 "tls_server_name" => bail!("tls_server_name is not served: the name in the address is checked"),
                 other => bail!("invalid request parameter {other}"),
             }

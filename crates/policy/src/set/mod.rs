@@ -110,7 +110,11 @@ impl PolicySet {
     }
 
     /// Runs an evaluation, and again for as long as it lacks the answer of an `http.send`.
-    pub(crate) async fn answered<T>(&self, deadline: Option<Instant>, mut run: impl FnMut() -> T) -> Result<T, Failure> {
+    pub(crate) async fn answered<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut run: impl FnMut() -> T,
+    ) -> Result<T, Failure> {
         let Some(http) = &self.http else { return Ok(run()) };
         let mut exchange = Exchange::default();
         loop {

@@ -84,8 +84,9 @@ impl Log {
         let short = Delays { min: Duration::from_millis(100), max: Duration::from_millis(200) };
         let uploader = Uploader::new(upload.client, upload.path, short, Arc::clone(&store), observer());
         let mut loaded = Loaded::default();
-        let policies = vec![("p.rego".to_owned(), format!("package system.log\n{rules}"), false)];
-        loaded.add_bundle("b", &policy::bundle::Bundle { policies, data: json!({}), ..Default::default() });
+        let policies = tempfile::tempdir().unwrap();
+        std::fs::write(policies.path().join("p.rego"), format!("package system.log\n{rules}")).unwrap();
+        loaded.add_path(policies.path(), false, false).unwrap();
         let path = vec!["allow".to_owned()];
         Self {
             plugin: Plugin::compile(&loaded, PluginOptions { path, ..PluginOptions::default() }).unwrap(),

@@ -4,3 +4,4 @@
 mod collector;
 #[cfg(test)]
 mod decision_log;
+mod http_send;
