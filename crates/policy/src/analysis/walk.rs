@@ -8,6 +8,7 @@ use crate::analysis::comprehension::{begins_with_loop, is_defined};
 use crate::analysis::facts::{RuleFacts, is_literal};
 use crate::analysis::refs::{Names, Reference, parse};
 use crate::analysis::scope::Scope;
+use crate::analysis::undefined::{arguments_are_needed, assigned_are_needed};
 
 /// Writes the facts of one rule.
 pub(crate) struct Walker<'a> {
@@ -71,6 +72,7 @@ impl<'a> Walker<'a> {
             // The machine lets the last of two values for one key win, where OPA fails.
             self.block("an object rule, whose keys may conflict");
         }
+        self.needs(head, bodies);
         let mut indices = Vec::new();
         parse(refr, &mut indices);
         let parts: Vec<&ExprRef> = key.into_iter().chain(assign.map(|a| &a.value)).chain(indices).collect();
@@ -110,6 +112,26 @@ impl<'a> Walker<'a> {
             self.facts.values.insert(format!("{text} again"));
         }
         self.facts.values.insert(text);
+    }
+
+    /// Looks for undefined values that the machine would not notice.
+    fn needs(&mut self, head: &RuleHead, bodies: &[RuleBody]) {
+        let (args, value) = match head {
+            RuleHead::Compr { assign, .. } => (&[][..], assign.as_ref().map(|assign| &assign.value)),
+            RuleHead::Func { args, assign, .. } => (args.as_slice(), assign.as_ref().map(|assign| &assign.value)),
+            RuleHead::Set { key, .. } => (&[][..], key.as_ref()),
+        };
+        // Where an `else` follows, a value that is undefined does not lead there.
+        let value = value.filter(|_| bodies.len() < 2);
+        let values: Vec<&ExprRef> = value.into_iter().collect();
+        let assigned = bodies.iter().all(|body| assigned_are_needed(&body.query, &values));
+        if !assigned {
+            self.block(UNNOTICED);
+        }
+        let with_bodies = || bodies.iter().all(|body| arguments_are_needed(args, Some(&body.query), &values));
+        if !(if bodies.is_empty() { arguments_are_needed(args, None, &values) } else { with_bodies() }) {
+            self.block("a function that does not need an argument, which may be undefined");
+        }
     }
 
     /// Looks at the form of a rule's name.
@@ -154,6 +176,9 @@ impl<'a> Walker<'a> {
             Literal::Every { key, value, domain, query, .. } => {
                 self.expr(domain, scope);
                 let named = scope.with_names(key.iter().map(Span::text).chain([value.text()]));
+                if !assigned_are_needed(query, &[]) {
+                    self.block(UNNOTICED);
+                }
                 self.nested += 1;
                 self.query(query, &named.inside(query));
                 self.nested -= 1;
@@ -200,6 +225,9 @@ impl<'a> Walker<'a> {
                 if matches!(expr.as_ref(), Expr::ArrayCompr { .. }) && !is_defined(term, query, scope) {
                     // The machine puts undefined values into arrays.
                     self.block("an array comprehension whose values may be undefined");
+                }
+                if !assigned_are_needed(query, &[term]) {
+                    self.block(UNNOTICED);
                 }
                 let inner = scope.inside(query);
                 self.nested += 1;
@@ -326,6 +354,8 @@ impl<'a> Walker<'a> {
         self.facts.rvm_blockers.insert(what);
     }
 }
+
+const UNNOTICED: &str = "a name that may stay undefined, and is not needed";
 
 /// `file:line` of a part of a source.
 fn place(span: &Span) -> String {
