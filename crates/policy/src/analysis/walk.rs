@@ -17,6 +17,8 @@ pub(crate) struct Walker<'a> {
     depth: usize,
     /// How many comprehensions and `every` enclose the current place.
     nested: usize,
+    /// True in the body of an `every`, and not in a comprehension there.
+    in_every: bool,
     /// True when a body or value ranges over several bindings, so that one definition may give several values.
     iterates: bool,
 }
@@ -24,7 +26,7 @@ pub(crate) struct Walker<'a> {
 impl<'a> Walker<'a> {
     /// A walker that resolves names with `names` and adds to `facts`.
     pub(crate) fn new(names: &'a Names, facts: &'a mut RuleFacts) -> Self {
-        Self { names, facts, depth: 0, nested: 0, iterates: false }
+        Self { names, facts, depth: 0, nested: 0, in_every: false, iterates: false }
     }
 
     /// Walks one definition.
@@ -179,9 +181,11 @@ impl<'a> Walker<'a> {
                 if !assigned_are_needed(query, &[]) {
                     self.block(UNNOTICED);
                 }
+                let around = std::mem::replace(&mut self.in_every, true);
                 self.nested += 1;
                 self.query(query, &named.inside(query));
                 self.nested -= 1;
+                self.in_every = around;
             }
         }
         for modifier in &statement.with_mods {
@@ -230,10 +234,12 @@ impl<'a> Walker<'a> {
                     self.block(UNNOTICED);
                 }
                 let inner = scope.inside(query);
+                let around = std::mem::replace(&mut self.in_every, false);
                 self.nested += 1;
                 self.expr(term, &inner);
                 self.query(query, &inner);
                 self.nested -= 1;
+                self.in_every = around;
             }
             Expr::ObjectCompr { key, value, query, .. } => {
                 // The machine lets the last of two values for one key win, where OPA fails.
@@ -283,6 +289,9 @@ impl<'a> Walker<'a> {
         for index in indices {
             // A variable in brackets may range over all keys.
             self.iterates |= self.nested == 0 && matches!(index.as_ref(), Expr::Var { .. });
+            if self.in_every && matches!(index.as_ref(), Expr::Var { span, .. } if !scope.holds(span.text())) {
+                self.block("a name that ranges over something in the body of `every`");
+            }
             numbered |= matches!(index.as_ref(), Expr::Number { .. });
             self.expr(index, scope);
         }
