@@ -11,6 +11,7 @@ mod graph;
 mod paths;
 mod refs;
 mod scope;
+mod undefined;
 mod walk;
 
 pub(crate) use facts::{RuleFacts, collect, head_ref};

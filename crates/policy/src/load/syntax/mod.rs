@@ -8,6 +8,7 @@ mod imports;
 mod joined;
 mod keyword;
 mod logic;
+mod mock;
 mod statement;
 mod template;
 mod token;
@@ -27,6 +28,7 @@ pub(crate) fn rewrite(text: &str, v0: bool) -> Option<String> {
     apply(&mut rewritten, text, head::rewrite);
     apply(&mut rewritten, text, template::rewrite);
     apply(&mut rewritten, text, |text| keyword::rewrite(text, v0));
+    apply(&mut rewritten, text, mock::rewrite);
     apply(&mut rewritten, text, |text| joined::rewrite(text, v0));
     rewritten
 }

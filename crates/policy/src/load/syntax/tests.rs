@@ -103,6 +103,7 @@ fn long_sources_take_no_longer_than_they_must() {
         "f($\"a\")\n",
         "{ x | ",
         "every x in { x } ",
+        "with f as count ",
         "a.b ",
         "$\"{",
     ] {
