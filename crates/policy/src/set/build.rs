@@ -211,8 +211,13 @@ fn load(
     if !problems.is_empty() {
         return Ok(Loaded { problems, ..Loaded::default() });
     }
-    let entries: Vec<RawEntry> =
-        rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
+    let entries: Vec<RawEntry> = rules
+        .into_iter()
+        .map(|(rule, path)| {
+            let undefined = Undefined::IsAProblem;
+            RawEntry { rule, path, undefined, numbers_are_places: false }
+        })
+        .collect();
     compile_guarded(Arc::new(folders), entries, options)
 }
 
@@ -263,6 +268,8 @@ pub(crate) struct RawEntry {
     /// Its path, starting with `data`.
     path: Vec<String>,
     undefined: Undefined,
+    /// Names that are whole numbers are places in lists, as in the plugin's `path`.
+    numbers_are_places: bool,
 }
 
 /// What becomes of an entry point that no policy defines.
@@ -277,7 +284,7 @@ enum Undefined {
 impl RawEntry {
     /// Whatever lies at the path below `data`: rules, data or nothing.
     pub(crate) fn anything(path: &[String]) -> Self {
-        Self::of(path.iter().map(String::as_str), Undefined::IsCompiled)
+        Self { numbers_are_places: true, ..Self::of(path.iter().map(String::as_str), Undefined::IsCompiled) }
     }
 
     /// A rule that may be missing: then there is no such entry point.
@@ -287,7 +294,7 @@ impl RawEntry {
 
     fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
         let path: Vec<String> = std::iter::once("data").chain(names).map(str::to_owned).collect();
-        Self { rule: path.join("/"), path, undefined }
+        Self { rule: path.join("/"), path, undefined, numbers_are_places: false }
     }
 }
 
@@ -326,7 +333,7 @@ fn compile_all(
     if !loaded.problems.is_empty() {
         return;
     }
-    for (position, RawEntry { rule, path, undefined }) in entries.iter().enumerate() {
+    for (position, RawEntry { rule, path, undefined, numbers_are_places }) in entries.iter().enumerate() {
         progress(rule);
         if !graph.means_rules(path) {
             match undefined {
@@ -343,7 +350,7 @@ fn compile_all(
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }
-        match compile_entry(&sources, path, &reach) {
+        match compile_entry(&sources, &reference(path, *numbers_are_places), &reach) {
             Ok((compiled, engine_reason)) => loaded.entries.push(entry(rule, compiled, engine_reason, &reach)),
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
@@ -351,6 +358,15 @@ fn compile_all(
     if loaded.entries.iter().any(|(entry, _)| matches!(entry.compiled, Compiled::Interpreter { .. })) {
         loaded.warnings.extend(graph.data_beside_rules(&sources.data, MOST_BESIDE_RULES));
     }
+}
+
+/// A path as a reference: `data["a"][0]`.
+fn reference(path: &[String], numbers_are_places: bool) -> String {
+    let names = path.iter().skip(1).map(|name| match name.parse::<i64>() {
+        Ok(place) if numbers_are_places => format!("[{place}]"),
+        Ok(_) | Err(_) => format!("[{}]", serde_json::Value::from(name.as_str())),
+    });
+    std::iter::once("data".to_owned()).chain(names).collect()
 }
 
 fn entry(
