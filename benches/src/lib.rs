@@ -12,6 +12,7 @@
 pub mod fixture;
 pub mod load;
 pub mod plan;
+pub mod policy;
 pub mod procfs;
 pub mod random;
 pub mod rounds;
