@@ -130,6 +130,6 @@ impl PolicyBench {
 
     /// The third processor, which no server uses; with two processors, a server with two workers shares it.
     fn generator_processor(&self) -> u32 {
-        self.processors.iter().take(3).last().copied().unwrap_or_default()
+        self.processors.iter().take(3).next_back().copied().unwrap_or_default()
     }
 }
