@@ -214,7 +214,7 @@ fn load(
     let entries: Vec<RawEntry> = rules
         .into_iter()
         .map(|(rule, path)| {
-            let undefined = Undefined::IsAProblem;
+            let undefined = Undefined::Problem;
             RawEntry { rule, path, undefined, numbers_are_places: false }
         })
         .collect();
@@ -275,21 +275,21 @@ pub(crate) struct RawEntry {
 /// What becomes of an entry point that no policy defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Undefined {
-    IsAProblem,
+    Problem,
     /// It may be data, or stay undefined.
-    IsCompiled,
-    IsLeftOut,
+    Compiled,
+    LeftOut,
 }
 
 impl RawEntry {
     /// Whatever lies at the path below `data`: rules, data or nothing.
     pub(crate) fn anything(path: &[String]) -> Self {
-        Self { numbers_are_places: true, ..Self::of(path.iter().map(String::as_str), Undefined::IsCompiled) }
+        Self { numbers_are_places: true, ..Self::of(path.iter().map(String::as_str), Undefined::Compiled) }
     }
 
     /// A rule that may be missing: then there is no such entry point.
     pub(crate) fn if_defined(path: &[String]) -> Self {
-        Self::of(path.iter().map(String::as_str), Undefined::IsLeftOut)
+        Self::of(path.iter().map(String::as_str), Undefined::LeftOut)
     }
 
     fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
@@ -337,20 +337,20 @@ fn compile_all(
         progress(rule);
         if !graph.means_rules(path) {
             match undefined {
-                Undefined::IsAProblem => {
+                Undefined::Problem => {
                     loaded.entry_problems.push((position, format!("no policy defines {rule}")));
                     continue;
                 }
-                Undefined::IsLeftOut => continue,
-                Undefined::IsCompiled => {}
+                Undefined::LeftOut => continue,
+                Undefined::Compiled => {}
             }
         }
         // Where a rule may be missing, undefined means that it says nothing, and a conflict must not look the same.
-        let mut reach = if *undefined == Undefined::IsLeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
+        let mut reach = if *undefined == Undefined::LeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }
-        match compile_entry(&sources, &reference(path, *numbers_are_places), &reach) {
+        match compile_entry(&sources, &lookup(path, *numbers_are_places), &reach) {
             Ok((compiled, engine_reason)) => loaded.entries.push(entry(rule, compiled, engine_reason, &reach)),
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
@@ -360,13 +360,25 @@ fn compile_all(
     }
 }
 
-/// A path as a reference: `data["a"][0]`.
-fn reference(path: &[String], numbers_are_places: bool) -> String {
-    let names = path.iter().skip(1).map(|name| match name.parse::<i64>() {
-        Ok(place) if numbers_are_places => format!("[{place}]"),
-        Ok(_) | Err(_) => format!("[{}]", serde_json::Value::from(name.as_str())),
-    });
-    std::iter::once("data".to_owned()).chain(names).collect()
+/// The rule that gives what lies at a path. A place in a list is looked up in what comes before it: the engine takes `rule[1]` for
+/// `rule["1"]` when there is a rule of that name.
+fn lookup(path: &[String], numbers_are_places: bool) -> String {
+    let (mut body, mut reference, mut variables) = (String::new(), "data".to_owned(), 0);
+    for name in path.iter().skip(1) {
+        match name.parse::<i64>() {
+            Ok(place) if numbers_are_places => {
+                variables += 1;
+                body.push_str(&format!("\tv{variables} := {reference}\n"));
+                reference = format!("v{variables}[{place}]");
+            }
+            Ok(_) | Err(_) => reference.push_str(&format!("[{}]", serde_json::Value::from(name.as_str()))),
+        }
+    }
+    if body.is_empty() {
+        format!("decision := {reference}")
+    } else {
+        format!("decision := {reference} if {{\n{body}}}")
+    }
 }
 
 fn entry(
