@@ -157,7 +157,8 @@ const FUZZED_SECRET: &str = "whatever comes";
 fn verification(secret: &str) -> Verification {
     crypto::install_default_provider();
     let key = Key { algorithm: Some("HS256".to_owned()), key: secret.to_owned(), scope: Some("read".to_owned()) };
-    let signing = Signing { keyid: Some("k1".to_owned()), exclude_files: vec!["notes/*".to_owned()], ..Signing::default() };
+    let signing =
+        Signing { keyid: Some("k1".to_owned()), exclude_files: vec!["notes/*".to_owned()], ..Signing::default() };
     Verification::new(&signing, &[("k1".to_owned(), key)].into()).expect("a key")
 }
 

@@ -5,6 +5,7 @@ mod bundle;
 mod decision_mask;
 mod files;
 mod jwt;
+mod policy;
 mod policy_input;
 mod request_view;
 
@@ -18,7 +19,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 10] = [
+pub static TARGETS: [Target; 11] = [
     Target { name: "request_view", run: request_view::run },
     Target { name: "path", run: address::path },
     Target { name: "host", run: address::host },
@@ -27,6 +28,7 @@ pub static TARGETS: [Target; 10] = [
     Target { name: "descriptors", run: files::descriptors },
     Target { name: "configuration", run: files::configuration },
     Target { name: "bundle", run: bundle::run },
+    Target { name: "policy", run: policy::run },
     Target { name: "policy_input", run: policy_input::run },
     Target { name: "decision_mask", run: decision_mask::run },
 ];

@@ -58,7 +58,7 @@ fn shown(result: &Value) -> &Value {
     result.pointer("/dynamic_metadata/shown").expect("an answer of the policies here")
 }
 
-fn attributes(bytes: &[u8]) -> AttributeContext {
+pub(super) fn attributes(bytes: &[u8]) -> AttributeContext {
     let end = bytes.windows(2).position(|pair| pair == b"\n\n").unwrap_or(bytes.len());
     let (head, body) = bytes.split_at(end);
     let body = body.get(2..).unwrap_or_default();
