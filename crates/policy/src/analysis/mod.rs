@@ -12,7 +12,7 @@ mod refs;
 mod scope;
 mod walk;
 
-pub(crate) use facts::{RuleFacts, collect, head_ref};
+pub(crate) use facts::{RuleFacts, collect, head_ref, is_literal};
 pub(crate) use graph::{Graph, Reach};
 pub(crate) use paths::InputPaths;
 pub(crate) use refs::package_of;

@@ -1,14 +1,16 @@
 //! Compiles entry points, each for the machine that serves it.
 
+use std::num::NonZero;
 use std::sync::Arc;
 
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
+use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
 use crate::analysis::Reach;
 use crate::builtins::{OnFailure, install_in_engine, install_in_program};
-use crate::engine::recursion;
+use crate::engine::{guard, recursion};
 
 /// An entry point, ready to be evaluated.
 pub(crate) enum Compiled {
@@ -72,6 +74,8 @@ enum Refusal {
 
 fn for_rvm(engine: &mut Engine, data: &Value) -> Result<Compiled, Refusal> {
     let message = |e: &dyn std::fmt::Display| Refusal::Unsupported(last_line(&e.to_string()));
+    let mut with_guards = guard::guarded(engine, || fresh(data)).map_err(Refusal::Unsupported)?;
+    let engine = with_guards.as_mut().unwrap_or(engine);
     let policy = engine.compile_with_entrypoint(&Arc::from(RULE)).map_err(|e| message(&e))?;
     let compiled = Compiler::compile_from_policy(&policy, &[RULE]).map_err(|e| message(&e))?;
     let mut program = Arc::unwrap_or_clone(compiled);
@@ -92,6 +96,18 @@ fn for_rvm(engine: &mut Engine, data: &Value) -> Result<Compiled, Refusal> {
     machine.load_program(Arc::clone(&program));
     machine.set_data(data.clone()).map_err(|e| message(&e))?;
     Ok(Compiled::Rvm { program, data: data.clone() })
+}
+
+/// An engine without policies.
+fn fresh(data: &Value) -> Result<Engine, String> {
+    let mut engine = Engine::new();
+    engine.set_strict_builtin_errors(false);
+    engine.set_gather_prints(true);
+    // The sources were measured when they were loaded.
+    let unlimited = PolicyLengthConfig { max_col: NonZero::MAX, max_file_bytes: NonZero::MAX, max_lines: NonZero::MAX };
+    engine.set_policy_length_config(unlimited);
+    engine.add_data(data.clone()).map_err(|e| e.to_string())?;
+    Ok(engine)
 }
 
 fn last_line(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod compile;
 mod copy;
+mod guard;
 mod machine;
 mod recursion;
 

@@ -31,7 +31,7 @@ impl Generator {
             json!(1),
             json!(-3),
             json!(2.5),
-            json!(1e15),
+            json!(1_000_000_000_000_000_u64),
             json!(7),
             json!(-0.25),
             json!(9_007_199_254_740_993_u64),
@@ -55,7 +55,7 @@ impl Generator {
         self.variables.clear();
         self.fresh = 0;
         let name = format!("u{number}");
-        let text = match self.numbers.below(16) {
+        let text = match self.numbers.below(17) {
             0..=4 => format!("{name} := {}\n", self.any(3)),
             5 => self.rule_with_body(&name),
             6 => self.comprehension_rule(&name),
@@ -67,6 +67,7 @@ impl Generator {
             12 => self.with(&name),
             13 => self.otherwise(&name),
             14 => self.unification(&name),
+            15 => self.unused(&name),
             _ => self.walk(&name),
         };
         Unit { text }
@@ -231,6 +232,16 @@ impl Generator {
         }
     }
 
+    /// A body that holds as long as everything in it has a value.
+    fn unused(&mut self, name: &str) -> String {
+        let mut body = String::new();
+        for _ in 0..=self.numbers.below(2) {
+            self.bind(&mut body, 2);
+        }
+        let last = self.numbers.of(&["x0", "not x0", "not x0 == 1", "true", "x := input.n", "x := input.none", "x := [x0]"]);
+        format!("default {name} := false\n\n{name} if {{\n{body}\t{last}\n}}\n")
+    }
+
     fn walk(&mut self, name: &str) -> String {
         let value = self.any(1);
         format!("{name} := [[path, value] | walk({value}, [path, value]); not is_object(value)]\n")
@@ -341,7 +352,7 @@ impl Generator {
     }
 
     fn variable(&mut self, kind: Kind) -> String {
-        let name = format!("v{}", self.fresh);
+        let name = format!("x{}", self.fresh);
         self.fresh += 1;
         self.variables.push((name.clone(), kind));
         name

@@ -29,20 +29,53 @@ impl Oracle {
     pub(super) fn ask(&self, units: &[Unit]) -> BTreeMap<usize, Option<Json>> {
         let mut left: BTreeSet<usize> = (0..units.len()).collect();
         for _ in 0..ATTEMPTS {
-            match self.evaluate(units, &left) {
-                Ok(values) => {
-                    return left.iter().map(|n| (*n, values.get(&format!("u{n}")).cloned())).collect();
-                }
-                Err(wrong) => wrong.iter().for_each(|number| {
-                    left.remove(number);
-                }),
+            let module = Module::new(units, &left);
+            std::fs::write(self.file("gen.rego"), &module.text).unwrap();
+            // Only `check` tells all errors at once.
+            let checked = self.run(&["check", "--max-errors", "1000"]);
+            let said = if checked.is_null() { self.evaluate() } else { checked };
+            if let Some(Json::Object(values)) = said.pointer("/result/0/expressions/0/value") {
+                return left.iter().map(|n| (*n, values.get(&format!("u{n}")).cloned())).collect();
+            }
+            for number in module.blamed(&said) {
+                left.remove(&number);
             }
         }
-        BTreeMap::new()
+        panic!("OPA still refuses some rules after {ATTEMPTS} attempts")
     }
 
-    /// The whole document, or the units that are to blame that there is none.
-    fn evaluate(&self, units: &[Unit], chosen: &BTreeSet<usize>) -> Result<serde_json::Map<String, Json>, Vec<usize>> {
+    fn evaluate(&self) -> Json {
+        let input = self.file("input.json");
+        self.run(&["eval", "--input", input.to_str().unwrap(), "data.gen", "--data"])
+    }
+
+    /// What OPA says about the module; null when it says nothing.
+    fn run(&self, arguments: &[&str]) -> Json {
+        let mut command = Command::new(&self.program);
+        let output = command.args(&arguments[..1]).args(["--format", "json"]).args(&arguments[1..]);
+        let output = output.arg(self.file("gen.rego")).output().expect("OPA runs");
+        let said = if output.stdout.trim_ascii().is_empty() { &output.stderr } else { &output.stdout };
+        // Behind the errors as JSON may stand the same as text.
+        match serde_json::Deserializer::from_slice(said).into_iter().next() {
+            None => Json::Null,
+            Some(first) => first.unwrap_or_else(|_| panic!("OPA said {}", String::from_utf8_lossy(said))),
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Units in one text.
+struct Module {
+    text: String,
+    /// The first line of each unit.
+    line_of: Vec<(usize, usize)>,
+}
+
+impl Module {
+    fn new(units: &[Unit], chosen: &BTreeSet<usize>) -> Self {
         let mut text = "package gen\n\nimport rego.v1\n\n".to_owned();
         let mut line_of = Vec::new();
         for number in chosen {
@@ -50,21 +83,16 @@ impl Oracle {
             text.push_str(&units[*number].text);
             text.push('\n');
         }
-        let at = |name: &str| self.folder.path().join(name);
-        std::fs::write(at("gen.rego"), &text).unwrap();
-        let mut command = Command::new(&self.program);
-        command.args(["eval", "--format", "json", "--max-errors", "1000", "--input"]).arg(at("input.json"));
-        let output = command.arg("--data").arg(at("gen.rego")).arg("data.gen").output().expect("OPA runs");
-        let said: Json = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| panic!("OPA said {}", String::from_utf8_lossy(&output.stderr)));
-        if let Some(Json::Object(values)) = said.pointer("/result/0/expressions/0/value") {
-            return Ok(values.clone());
-        }
+        Self { text, line_of }
+    }
+
+    /// The units that errors are about.
+    fn blamed(&self, said: &Json) -> Vec<usize> {
         let errors = said["errors"].as_array().cloned().unwrap_or_default();
         let rows = errors.iter().filter_map(|error| usize::try_from(error["location"]["row"].as_u64()?).ok());
-        let wrong: Vec<usize> =
-            rows.filter_map(|row| line_of.iter().rfind(|(line, _)| *line <= row).map(|(_, number)| *number)).collect();
-        assert!(!wrong.is_empty(), "OPA cannot evaluate the rules, and blames none of them: {said}");
-        Err(wrong)
+        let unit_at = |row: usize| self.line_of.iter().rfind(|(line, _)| *line <= row).map(|(_, number)| *number);
+        let blamed: Vec<usize> = rows.filter_map(unit_at).collect();
+        assert!(!blamed.is_empty() || errors.is_empty(), "OPA blames no rule: {said}");
+        blamed
     }
 }

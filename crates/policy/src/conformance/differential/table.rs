@@ -28,7 +28,6 @@ pub(super) enum Kind {
     Size,
     Version,
     Json,
-    Yaml,
     Encoded,
     Format,
     Query,
@@ -98,7 +97,6 @@ impl Kind {
             Self::Version => &["\"1.2.3\"", "\"1.2.3-alpha.1\"", "\"1.2.3+build\"", "\"v1.2.3\"", "\"1.2\"", "\"10.0.0\"", "\"1.2.3-alpha\"", "\"01.2.3\""],
             Self::Json => &["\"{\\\"a\\\": [1, 2.50, null]}\"", "\"[1e3]\"", "\"1\"", "\"{\"", "\"\\\"é\\\"\"", "\"{\\\"a\\\":1,\\\"a\\\":2}\"", "\"01\"", "\" true \"",
                 "\"1.0\"", "\"12345678901234567890\"", "\"\""],
-            Self::Yaml => &["\"a: 1\"", "\"- 1\\n- x\"", "\"a: [1, {b: c}]\"", "\"yes\"", "\"1.0\"", "\"a: ~\"", "\"'q'\"", "\"[\"", "\"2024-01-01\"", "\"0x10\""],
             Self::Encoded => &["\"YWJj\"", "\"YQ==\"", "\"YQ\"", "\"_-8=\"", "\"+/8=\"", "\"616263\"", "\"zz\"", "\"\"", "\"6\"", "\"YW Jj\""],
             Self::Format => &[
                 "\"%d\"", "\"%v\"", "\"%s\"", "\"%5d|\"", "\"%-5s|\"", "\"%05d\"", "\"%.2f\"", "\"%x\"", "\"%q\"", "\"%T\"", "\"%t\"", "\"%e\"", "\"%g\"", "\"%v %v\"",
@@ -113,7 +111,7 @@ impl Kind {
 
 use Kind::{
     Address, Any, Bool, Delimiters, Duration, Encoded, Format, Glob, Json, Nanoseconds, Network, Number, NumberSet,
-    Numbers, Object, Pattern, Pointer, Query, Size, Small, Text, TextSet, Texts, Time, Version, Yaml,
+    Numbers, Object, Pattern, Pointer, Query, Size, Small, Text, TextSet, Texts, Time, Version,
 };
 
 /// What it gives, its name, what it takes. `Any` stands for what is put into rules and comparisons only.
@@ -143,8 +141,7 @@ pub(super) const BUILTINS: &[(Kind, &str, &[Kind])] = &[
     (Numbers, "array.concat", &[Numbers, Numbers]), (Texts, "array.concat", &[Texts, Texts]), (Numbers, "array.slice", &[Numbers, Small, Small]),
     (Texts, "array.reverse", &[Texts]), (Any, "array.flatten", &[Texts]), (NumberSet, "union", &[Any]),
     (Text, "json.marshal", &[Any]), (Text, "json.marshal", &[Object]), (Text, "json.marshal", &[Numbers]), (Any, "json.unmarshal", &[Json]),
-    (Bool, "json.is_valid", &[Json]), (Any, "json.filter", &[Any, Texts]), (Any, "json.remove", &[Any, TextSet]), (Text, "yaml.marshal", &[Any]),
-    (Any, "yaml.unmarshal", &[Yaml]), (Bool, "yaml.is_valid", &[Yaml]),
+    (Bool, "json.is_valid", &[Json]), (Any, "json.filter", &[Any, Texts]), (Any, "json.remove", &[Any, TextSet]), 
     (Text, "base64.encode", &[Text]), (Text, "base64.decode", &[Encoded]), (Bool, "base64.is_valid", &[Encoded]), (Text, "base64url.encode", &[Text]),
     (Text, "base64url.encode_no_pad", &[Text]), (Text, "base64url.decode", &[Encoded]), (Text, "hex.encode", &[Text]), (Text, "hex.decode", &[Encoded]),
     (Text, "urlquery.encode", &[Text]), (Text, "urlquery.decode", &[Text]), (Any, "urlquery.decode_object", &[Query]),
