@@ -138,7 +138,7 @@ mod tests {
 
     use super::super::testing::Counts;
     use super::*;
-    use crate::bundle::Bundle;
+    use crate::bundle::{Bundle, Manifest};
     use crate::opa::{Loaded, LogRules, Outcome, PluginOptions, Record};
 
     #[derive(Default, Clone)]
@@ -162,7 +162,8 @@ mod tests {
     fn plugin(rules: &str, log: LogRules) -> Plugin {
         let mut loaded = Loaded::default();
         let policies = vec![("p.rego".to_owned(), rules.to_owned(), false)];
-        loaded.add_bundle("b", &Bundle { policies, data: json!({}), ..Bundle::default() });
+        let manifest = Manifest { roots: Some(vec![String::new()]), ..Manifest::default() };
+        loaded.add_bundle("b", &Bundle { manifest, policies, data: json!({}), ..Bundle::default() });
         let path = vec!["envoy".to_owned(), "authz".to_owned(), "allow".to_owned()];
         Plugin::compile(&loaded, PluginOptions { path, log, ..PluginOptions::default() }).unwrap()
     }

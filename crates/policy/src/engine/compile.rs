@@ -1,6 +1,6 @@
 //! Compiles entry points, each for the machine that serves it.
 
-use std::num::NonZero;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use regorus::languages::rego::compiler::Compiler;
@@ -104,7 +104,7 @@ fn fresh(data: &Value) -> Result<Engine, String> {
     engine.set_strict_builtin_errors(false);
     engine.set_gather_prints(true);
     // The sources were measured when they were loaded.
-    let unlimited = PolicyLengthConfig { max_col: NonZero::MAX, max_file_bytes: NonZero::MAX, max_lines: NonZero::MAX };
+    let unlimited = PolicyLengthConfig { max_col: NonZeroU32::MAX, max_file_bytes: NonZeroUsize::MAX, max_lines: NonZeroUsize::MAX };
     engine.set_policy_length_config(unlimited);
     engine.add_data(data.clone()).map_err(|e| e.to_string())?;
     Ok(engine)

@@ -3,13 +3,15 @@
 //!
 //! ```rego
 //! user := input.user          user := input.user
-//! not blocked[user]           _ = user; not blocked[user]
+//! not blocked[user]           user == user; not blocked[user]
 //! ```
+//!
+//! What cannot be guarded so is left to the interpreter.
 
 use std::collections::BTreeMap;
 
 use regorus::Engine;
-use regorus::unstable::{AssignOp, Expr, ExprRef, Literal, LiteralStmt, Module, Query, Rule, RuleHead};
+use regorus::unstable::{AssignOp, BoolOp, Expr, ExprRef, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead};
 
 use crate::analysis::is_literal;
 
@@ -19,10 +21,11 @@ use crate::analysis::is_literal;
 /// Why there is none.
 pub(super) fn guarded(engine: &Engine, empty: impl Fn() -> Result<Engine, String>) -> Result<Option<Engine>, String> {
     let mut old = engine.clone();
+    let modules: Vec<Ref<Module>> = old.get_modules().clone();
     let mut texts = BTreeMap::new();
-    for module in old.get_modules().iter() {
+    for module in &modules {
         let text = module.package.span.source.contents();
-        let mut edits = Edits { text, all: Vec::new() };
+        let mut edits = Edits { text, all: Vec::new(), guards: 0 };
         edits.module(module)?;
         texts.insert(module.package.span.source.file().clone(), edits);
     }
@@ -30,13 +33,18 @@ pub(super) fn guarded(engine: &Engine, empty: impl Fn() -> Result<Engine, String
         return Ok(None);
     }
     let mut new = empty()?;
-    for module in old.get_modules().iter() {
+    for module in &modules {
         let file = module.package.span.source.file();
         let Some(edits) = texts.get(file) else { return Err("a policy without a text".to_owned()) };
         new.set_rego_v0(!module.rego_v1);
-        new.add_policy(file.clone(), edits.applied()).map_err(|error| error.to_string())?;
-        let wanted = module.num_statements.saturating_add(u32::try_from(edits.all.len()).unwrap_or(u32::MAX));
-        if new.get_modules().last().map(|module| module.num_statements) != Some(wanted) {
+        let text = edits.applied();
+        new.add_policy(file.clone(), text.clone()).map_err(|error| error.to_string())?;
+        // At a wrong place it would be a part of another statement.
+        let mut there = Edits { text: &text, all: Vec::new(), guards: 0 };
+        if let Some(module) = new.get_modules().last().cloned() {
+            there.module(&module)?;
+        }
+        if there.guards != edits.guards + edits.all.len() {
             return Err(format!("{file}: an assignment could not be guarded"));
         }
     }
@@ -47,6 +55,8 @@ struct Edits<'a> {
     text: &'a str,
     /// Places, and what is put there.
     all: Vec<(usize, String)>,
+    /// How many statements are `x == x`.
+    guards: usize,
 }
 
 impl Edits<'_> {
@@ -85,6 +95,7 @@ impl Edits<'_> {
                 let place = || format!("{}:{}", statement.span.source.file(), statement.span.line);
                 self.all.push(guard.ok_or_else(|| format!("{}: an assignment that may be undefined", place()))?);
             }
+            self.guards += usize::from(is_guard(statement));
             match &statement.literal {
                 Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.inside(expr)?,
                 Literal::SomeIn { collection, .. } => self.inside(collection)?,
@@ -104,23 +115,35 @@ impl Edits<'_> {
             return None;
         }
         if let Some(next) = next {
-            return Some((next.span.start as usize, format!("_ = {name}; ")));
+            // The span of a text is that of what is between its quotes.
+            let start = next.span.start as usize;
+            let is_quoted = self.text.get(..start)?.ends_with(['"', '`']);
+            return Some((start - usize::from(is_quoted), format!("{name} == {name}; ")));
         }
         let mut end = statement.span.end as usize;
-        // The span of a text is that of what is between its quotes.
-        if self.text.get(end..)?.starts_with(['"', '`']) {
+        // That of a list lacks its bracket.
+        let closes: &[char] = match value_of(statement)?.as_ref() {
+            Expr::Array { .. } => &[']'],
+            Expr::Set { .. } | Expr::Object { .. } => &['}'],
+            _ => &['"', '`'],
+        };
+        if self.text.get(end..)?.starts_with(closes) {
             end += 1;
         }
         let mut rest = self.text.get(end..)?.trim_start();
         while let Some(comment) = rest.strip_prefix('#') {
             rest = comment.split_once('\n')?.1.trim_start();
         }
-        rest.starts_with(['}', ']']).then(|| (end, format!("; _ = {name}")))
+        rest.starts_with(['}', ']']).then(|| (end, format!("; {name} == {name}")))
     }
 
     /// Queries stand in comprehensions, which stand anywhere in an expression.
     fn inside(&mut self, expr: &ExprRef) -> Result<(), String> {
         match expr.as_ref() {
+            // The machine collects undefined values, too.
+            Expr::ArrayCompr { span, term, .. } | Expr::SetCompr { span, term, .. } if !is_defined(term) => {
+                Err(format!("{}:{}: a comprehension of what may be undefined", span.source.file(), span.line))
+            }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.inside(term)?;
                 self.query(query)
@@ -165,10 +188,92 @@ impl Edits<'_> {
 
 /// The variable of a statement `x := e` where `e` may be undefined.
 fn unchecked(statement: &LiteralStmt) -> Option<String> {
+    let value = value_of(statement)?;
     let Literal::Expr { expr, .. } = &statement.literal else { return None };
-    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() else { return None };
+    let Expr::AssignExpr { lhs, .. } = expr.as_ref() else { return None };
     let Expr::Var { span, .. } = lhs.as_ref() else { return None };
-    let is_defined = is_literal(rhs)
-        || matches!(rhs.as_ref(), Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. });
+    let is_defined = is_defined(value) && !matches!(value.as_ref(), Expr::Var { .. });
     (!is_defined).then(|| span.text().to_owned())
+}
+
+/// Whether an expression has a value where its variables have one.
+fn is_defined(expr: &Expr) -> bool {
+    match expr {
+        Expr::Var { span, .. } => !matches!(span.text(), "input" | "data"),
+        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => true,
+        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().all(|item| is_defined(item)),
+        Expr::Object { fields, .. } => fields.iter().all(|(_, key, value)| is_defined(key) && is_defined(value)),
+        _ => is_literal(expr),
+    }
+}
+
+/// `e` of `x := e`.
+fn value_of(statement: &LiteralStmt) -> Option<&ExprRef> {
+    let Literal::Expr { expr, .. } = &statement.literal else { return None };
+    match expr.as_ref() {
+        Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } => Some(rhs),
+        _ => None,
+    }
+}
+
+/// Whether a statement is `x == x`.
+fn is_guard(statement: &LiteralStmt) -> bool {
+    let Literal::Expr { expr, .. } = &statement.literal else { return false };
+    let Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } = expr.as_ref() else { return false };
+    match (lhs.as_ref(), rhs.as_ref()) {
+        (Expr::Var { span: one, .. }, Expr::Var { span: other, .. }) => one.text() == other.text(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(source: &str) -> Result<Option<String>, String> {
+        let mut engine = Engine::new();
+        engine.add_policy("p.rego".to_owned(), source.to_owned()).unwrap();
+        let guarded = guarded(&engine, || Ok(Engine::new()))?;
+        Ok(guarded.map(|mut engine| engine.get_modules()[0].package.span.source.contents().clone()))
+    }
+
+    fn body(statements: &str) -> Result<Option<String>, String> {
+        let (head, tail) = ("package p\n\nallow if {\n", "\n}\n");
+        let text = text(&format!("{head}{statements}{tail}"))?;
+        Ok(text.map(|text| text.strip_prefix(head).unwrap().strip_suffix(tail).unwrap().to_owned()))
+    }
+
+    #[test]
+    fn what_may_be_undefined_is_checked_behind_its_assignment() {
+        for (statements, wanted) in [
+            ("x := input.a\nnot y[x]", "x := input.a\nx == x; not y[x]"),
+            ("x := input.a # }", "x := input.a; x == x # }"),
+            ("x := f(\"a\") == \"b\"; \"c\" in x", "x := f(\"a\") == \"b\"; x == x; \"c\" in x"),
+            ("x := input.a == \"b\"", "x := input.a == \"b\"; x == x"),
+            ("x := [input.a]", "x := [input.a]; x == x"),
+            ("x := {\"a\": input.a}\n", "x := {\"a\": input.a}; x == x\n"),
+            ("every a in b { x := a.c }", "every a in b { x := a.c; x == x }"),
+            ("count([x | x := input.a[_]]) == 1", "count([x | x := input.a[_]; x == x]) == 1"),
+        ] {
+            assert_eq!(body(statements), Ok(Some(wanted.to_owned())), "{statements}");
+        }
+    }
+
+    #[test]
+    fn what_has_a_value_or_is_checked_anyway_stays() {
+        for statements in ["x := 1; x > 0", "x := [a | a := 1]", "count({[a] | some a in x}) == 1", "[x] := input.a", "x = input.a", "x == x"] {
+            assert_eq!(body(statements), Ok(None), "{statements}");
+        }
+    }
+
+    #[test]
+    fn without_a_place_for_a_check_there_is_no_engine() {
+        for source in [
+            "package p\n\nallow if x := input.a\n",
+            "package p\n\nallow if { _ := input.a }\n",
+            "package p\n\nallow if count([x.a | some x in input]) > 0\n",
+        ] {
+            assert!(text(source).unwrap_err().starts_with("p.rego:3: "), "{source}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use policy::bundle::Bundle;
+use policy::bundle::{Bundle, Manifest};
 use policy::decision_log::event::{Decision, Origin};
 use policy::decision_log::{Delays, Logger, Loss, Observer, Settings, Store, Uploader};
 use policy::opa::{Loaded, Outcome, Plugin, PluginOptions, Record};
@@ -86,7 +86,8 @@ impl Log {
         let uploader = Uploader::new(upload.client, upload.path, short, Arc::clone(&store), observer());
         let mut loaded = Loaded::default();
         let policies = vec![("p.rego".to_owned(), format!("package system.log\n{rules}"), false)];
-        loaded.add_bundle("b", &Bundle { policies, data: json!({}), ..Bundle::default() });
+        let manifest = Manifest { roots: Some(vec![String::new()]), ..Manifest::default() };
+        loaded.add_bundle("b", &Bundle { manifest, policies, data: json!({}), ..Bundle::default() });
         let path = vec!["allow".to_owned()];
         Self {
             plugin: Plugin::compile(&loaded, PluginOptions { path, ..PluginOptions::default() }).unwrap(),

@@ -63,18 +63,6 @@ struct Summary {
     met: BTreeMap<String, usize>,
 }
 
-#[test]
-#[ignore = "development"]
-fn rules_of_a_file() {
-    let text = std::fs::read_to_string(std::env::var("GATEHOUSE_RULES").unwrap()).unwrap();
-    let input = Generator::new(1).input();
-    for rule in text.split("\n---\n") {
-        let unit = Unit { text: rule.to_owned() };
-        let (interpreter, machine) = ask(&unit, 0, &input);
-        println!("{rule}\n   I {interpreter}\n   R {}", machine.map_or_else(String::new, |said| said.to_string()));
-    }
-}
-
 fn round(seed: u64, summary: &mut Summary) {
     let mut generator = Generator::new(seed);
     let input = generator.input();
