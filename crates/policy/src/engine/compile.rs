@@ -104,7 +104,11 @@ fn fresh(data: &Value) -> Result<Engine, String> {
     engine.set_strict_builtin_errors(false);
     engine.set_gather_prints(true);
     // The sources were measured when they were loaded.
-    let unlimited = PolicyLengthConfig { max_col: NonZeroU32::MAX, max_file_bytes: NonZeroUsize::MAX, max_lines: NonZeroUsize::MAX };
+    let unlimited = PolicyLengthConfig {
+        max_col: NonZeroU32::MAX,
+        max_file_bytes: NonZeroUsize::MAX,
+        max_lines: NonZeroUsize::MAX,
+    };
     engine.set_policy_length_config(unlimited);
     engine.add_data(data.clone()).map_err(|e| e.to_string())?;
     Ok(engine)

@@ -261,7 +261,14 @@ mod tests {
 
     #[test]
     fn what_has_a_value_or_is_checked_anyway_stays() {
-        for statements in ["x := 1; x > 0", "x := [a | a := 1]", "count({[a] | some a in x}) == 1", "[x] := input.a", "x = input.a", "x == x"] {
+        for statements in [
+            "x := 1; x > 0",
+            "x := [a | a := 1]",
+            "count({[a] | some a in x}) == 1",
+            "[x] := input.a",
+            "x = input.a",
+            "x == x",
+        ] {
             assert_eq!(body(statements), Ok(None), "{statements}");
         }
     }

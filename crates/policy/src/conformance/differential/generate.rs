@@ -238,7 +238,8 @@ impl Generator {
         for _ in 0..=self.numbers.below(2) {
             self.bind(&mut body, 2);
         }
-        let last = self.numbers.of(&["x0", "not x0", "not x0 == 1", "true", "x := input.n", "x := input.none", "x := [x0]"]);
+        let last =
+            self.numbers.of(&["x0", "not x0", "not x0 == 1", "true", "x := input.n", "x := input.none", "x := [x0]"]);
         format!("default {name} := false\n\n{name} if {{\n{body}\t{last}\n}}\n")
     }
 

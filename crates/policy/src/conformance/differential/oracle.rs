@@ -37,6 +37,9 @@ impl Oracle {
             if let Some(Json::Object(values)) = said.pointer("/result/0/expressions/0/value") {
                 return left.iter().map(|n| (*n, values.get(&format!("u{n}")).cloned())).collect();
             }
+            if said == Json::Bool(false) {
+                return BTreeMap::new();
+            }
             for number in module.blamed(&said) {
                 left.remove(&number);
             }
@@ -58,7 +61,13 @@ impl Oracle {
         // Behind the errors as JSON may stand the same as text.
         match serde_json::Deserializer::from_slice(said).into_iter().next() {
             None => Json::Null,
-            Some(first) => first.unwrap_or_else(|_| panic!("OPA said {}", String::from_utf8_lossy(said))),
+            // OPA ends in a panic on some texts that are no UTF-8.
+            Some(Err(_)) => {
+                let first = String::from_utf8_lossy(said).lines().next().unwrap_or_default().to_owned();
+                println!("OPA itself ended: {first}");
+                Json::Bool(false)
+            }
+            Some(Ok(said)) => said,
         }
     }
 
