@@ -44,7 +44,9 @@ fn once() -> usize {
 
 fn folders() -> Vec<PathBuf> {
     let entries = std::fs::read_dir(tests::repository().join("examples")).unwrap();
-    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    // What is written for OPA is shown by `opa_drop_in`.
+    let ours = |path: &PathBuf| path.is_dir() && !path.ends_with("opa-drop-in");
+    let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).filter(ours).collect();
     folders.sort();
     folders
 }

@@ -13,6 +13,8 @@
 //! | `keys` | key servers that are down, slow or lie |
 //! | `floods` | large and many inputs |
 //! | `opa_bundles` | bundles from a server that fails, lies and changes, under load |
+//! | `opa_drop_in` | a deployment for opa-envoy-plugin in which only the program is another |
+//! | `opa_logs` | decision logs in OPA's form, masked, and not lost by a kill |
 //! | `opa_plugin` | in the place of opa-envoy-plugin: its answers, case by case |
 //! | `secrets` | what must never be logged |
 //! | `examples` | each folder of `examples/` |
@@ -33,6 +35,10 @@ mod killed;
 mod limits;
 #[cfg(test)]
 mod opa_bundles;
+#[cfg(test)]
+mod opa_drop_in;
+#[cfg(test)]
+mod opa_logs;
 #[cfg(test)]
 mod opa_plugin;
 #[cfg(test)]

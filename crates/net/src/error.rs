@@ -45,6 +45,9 @@ pub enum FetchError {
     /// The address holds a user name or a password.
     #[error("the address holds credentials")]
     Credentials,
+    /// The method is none.
+    #[error("the method is none")]
+    Method,
     /// The exchange failed.
     #[error("the request failed")]
     Exchange(#[source] reqwest::Error),

@@ -16,7 +16,7 @@ use reqwest::header::{
     ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Identity, RequestBuilder, Response, StatusCode};
+use reqwest::{Certificate, Identity, Method, RequestBuilder, Response, StatusCode};
 
 pub use address::{Plaintext, check_address};
 pub use error::{BuildError, FetchError};
@@ -26,8 +26,14 @@ pub use error::{BuildError, FetchError};
 pub struct ClientConfig {
     /// Further certificate authorities, in PEM.
     pub ca_file: Option<PathBuf>,
+    /// Only those in `ca_file` are believed, when there is one.
+    pub only_ca_file: bool,
     /// PEM files of the client's certificate chain and its key.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// Further certificate authorities, as the PEM itself.
+    pub ca_pem: Option<String>,
+    /// The client's certificate chain and its key, as the PEM itself.
+    pub identity_pem: Option<(String, String)>,
 }
 
 /// The client. Cloning it shares its connections.
@@ -52,13 +58,15 @@ pub struct Get<'a> {
 /// A request of any kind.
 #[derive(Debug)]
 pub struct Send<'a> {
+    /// The method.
+    pub method: &'a str,
     /// The address.
     pub address: &'a str,
     /// Whether it may be clear text to another machine.
     pub plaintext: Plaintext,
     /// Headers.
     pub headers: &'a [(String, String)],
-    /// Posted when there, else the request is a GET.
+    /// The body, if there is one.
     pub body: Option<Bytes>,
     /// The largest body of an answer.
     pub max_bytes: usize,
@@ -83,6 +91,16 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+
+    /// All headers that are text, with names in lower case.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)))
+    }
+}
+
+/// The words that go with a status (RFC 9110 §15); empty for an unknown one.
+pub fn reason_phrase(status: u16) -> &'static str {
+    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
 
 /// What an answer says about itself, to ask later whether it is still current (RFC 9110 §8.8).
@@ -131,7 +149,18 @@ impl Client {
             if authorities.is_empty() {
                 return Err(BuildError::NoAuthorities { path });
             }
-            builder = builder.tls_certs_merge(authorities);
+            builder = if config.only_ca_file {
+                builder.tls_certs_only(authorities)
+            } else {
+                builder.tls_certs_merge(authorities)
+            };
+        }
+        if let Some(pem) = config.ca_pem {
+            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(pem.as_bytes()).map_err(BuildError::Tls)?);
+        }
+        if let Some((certificate, key)) = config.identity_pem {
+            let pem = format!("{certificate}\n{key}");
+            builder = builder.identity(Identity::from_pem(pem.as_bytes()).map_err(BuildError::Tls)?);
         }
         if let Some((certificate, key)) = config.identity {
             let read = |path: PathBuf| std::fs::read(&path).map_err(|source| BuildError::ReadIdentity { path, source });
@@ -162,10 +191,11 @@ impl Client {
     /// [`FetchError`]: a refused address, a header that is none, a failed or late exchange, a body that is too large. No status is one.
     pub async fn send(&self, send: Send<'_>) -> Result<Answer, FetchError> {
         let url = address::parse(send.address, send.plaintext)?;
-        let mut request = match send.body {
-            Some(body) => self.0.post(url).body(body),
-            None => self.0.get(url),
-        };
+        let method = Method::from_bytes(send.method.as_bytes()).map_err(|_no_token| FetchError::Method)?;
+        let mut request = self.0.request(method, url);
+        if let Some(body) = send.body {
+            request = request.body(body);
+        }
         for (name, value) in send.headers {
             request = request.header(name, value);
         }

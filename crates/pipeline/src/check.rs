@@ -86,7 +86,7 @@ async fn stages<'a>(
     // Cheap checks protect the costly stages.
     shield::shield(services, journey).ended(journey, Stage::Shield)?;
     authenticate::authenticate(snapshot, journey).await.ended(journey, Stage::Authenticate)?;
-    let permit = authorise::authorise(snapshot, services, journey).ended(journey, Stage::Authorise)?;
+    let permit = authorise::authorise(snapshot, services, journey).await.ended(journey, Stage::Authorise)?;
     // After authorise, so that refused traffic drains nobody's quota.
     limit::limit(permit.steer(), services, journey).ended(journey, Stage::Limit)?;
     respond::respond(&permit, journey).ended(journey, Stage::Respond)

@@ -7,6 +7,7 @@ use config::{Path, Period, Problems, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::http_send::HttpSendConfig;
 use crate::set::PolicySet;
 
 /// Rego policies: where they are and what one evaluation may cost.
@@ -20,6 +21,8 @@ pub struct PolicyConfig {
     pub timeout: Period,
     /// How many instructions of the policy machine one evaluation may run.
     pub max_instructions: u64,
+    /// Whom policies may ask with `http.send`. Off unless hosts are listed.
+    pub http_send: HttpSendConfig,
     /// Decisions that are kept and given again to requests that are alike in everything the policy can read.
     pub decision_cache: DecisionCacheConfig,
 }
@@ -30,6 +33,7 @@ impl Default for PolicyConfig {
             bundles: BTreeMap::new(),
             timeout: Period::millis(10),
             max_instructions: 1_000_000,
+            http_send: HttpSendConfig::default(),
             decision_cache: DecisionCacheConfig::default(),
         }
     }

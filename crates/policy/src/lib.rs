@@ -18,6 +18,7 @@ mod config;
 mod conformance;
 pub mod decision_log;
 mod engine;
+pub mod http_send;
 mod input;
 mod load;
 pub mod opa;

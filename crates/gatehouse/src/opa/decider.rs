@@ -41,7 +41,7 @@ impl Decide for OpaDecider {
     async fn check(&self, check: Check<'_>) -> Reply {
         // One revision of all bundles from start to end.
         let Some(active) = self.active.load_full() else { return self.not_ready() };
-        let (reply, record) = active.plugin.check(check.view, check.deadline);
+        let (reply, record) = active.plugin.check(check.view, check.deadline).await;
         if let Some(metrics) = &self.metrics {
             match &record.outcome {
                 Outcome::Result(_) => metrics.checked(record.handler),
@@ -55,11 +55,14 @@ impl Decide for OpaDecider {
     }
 
     fn refuse(&self, reason: Reason) -> Reply {
-        let (code, message) = match reason {
-            Reason::BodyTooLarge => (RESOURCE_EXHAUSTED, "grpc: received message larger than max"),
-            Reason::MalformedRequest => (INTERNAL, "grpc: error unmarshalling request"),
-            Reason::DeadlineExceeded => (DEADLINE_EXCEEDED, "context deadline exceeded"),
-            other => (INTERNAL, other.as_str()),
+        let (code, message) = if reason == Reason::BodyTooLarge {
+            (RESOURCE_EXHAUSTED, "grpc: received message larger than max")
+        } else if reason == Reason::MalformedRequest {
+            (INTERNAL, "grpc: error unmarshalling request")
+        } else if reason == Reason::DeadlineExceeded {
+            (DEADLINE_EXCEEDED, "context deadline exceeded")
+        } else {
+            (INTERNAL, reason.as_str())
         };
         if let Some(metrics) = &self.metrics {
             metrics.failed("unknown_context_error");

@@ -1,5 +1,6 @@
 //! Decision logs: what was decided goes to a thread of its own, where input is made anew, masked and written.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -64,10 +65,10 @@ impl Logs {
         let logger = Logger::new(origin, console, store.clone(), settings.per_second, observer());
         let (sender, receiver) = mpsc::channel(QUEUE);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let handled = Arc::clone(&waiting);
+        let (handled, observer) = (Arc::clone(&waiting), observer());
         std::thread::Builder::new()
             .name("decision-logs".to_owned())
-            .spawn(move || write_all(receiver, logger, &handled))
+            .spawn(move || write_all(receiver, logger, &handled, observer.as_ref()))
             .context("cannot start the thread of the decision logs")?;
         if let Some(uploader) = uploader.clone() {
             tokio::spawn(async move { uploader.run(stop).await });
@@ -109,7 +110,12 @@ impl Logs {
     }
 }
 
-fn write_all(mut messages: mpsc::Receiver<Message>, mut logger: Logger, waiting: &AtomicUsize) {
+fn write_all(
+    mut messages: mpsc::Receiver<Message>,
+    mut logger: Logger,
+    waiting: &AtomicUsize,
+    observer: &dyn Observer,
+) {
     while let Some(first) = messages.blocking_recv() {
         let mut answers = Vec::new();
         let more = std::iter::from_fn(|| messages.try_recv().ok()).take(TOGETHER);
@@ -117,7 +123,11 @@ fn write_all(mut messages: mpsc::Receiver<Message>, mut logger: Logger, waiting:
             match message {
                 Message::Decided(decided) => {
                     let size = decided.bytes.len();
-                    write(*decided, &mut logger);
+                    // One event that trips over a defect must not end the log.
+                    if catch_unwind(AssertUnwindSafe(|| write(*decided, &mut logger))).is_err() {
+                        observer.lost(Loss::Defect, 1);
+                        tracing::error!("decision logs: a defect lost an event");
+                    }
                     waiting.fetch_sub(size, Ordering::Relaxed);
                 }
                 Message::Flush(done) => answers.push(done),

@@ -23,6 +23,7 @@ use gateway::{GatewayParts, ServerPlan};
 use policy::bundle::downloaders;
 use policy::decision_log::event::{Asked, Origin};
 use policy::decision_log::{Settings, log_rules};
+use policy::http_send::HttpSender;
 use policy::opa::PluginOptions;
 use policy::opa::config::{OpaConfig, Overlay, PluginAddress, PluginConfig};
 use telemetry::{LogOutputConfig, PluginMetrics, TelemetryConfig};
@@ -160,6 +161,7 @@ fn options(plugin: &PluginConfig) -> Result<PluginOptions, String> {
         skip_request_body_parse: plugin.skip_request_body_parse,
         descriptors: policy::opa::read_descriptors(Path::new(&plugin.proto_descriptor))?,
         strict: plugin.strict,
+        http: HttpSender::new(&plugin.http_send),
         ..PluginOptions::default()
     })
 }

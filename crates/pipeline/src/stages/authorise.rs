@@ -27,7 +27,11 @@ impl Permit {
     }
 }
 
-pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut Journey<'_>) -> Result<Permit, Denial> {
+pub(crate) async fn authorise(
+    snapshot: &Snapshot,
+    services: &Services,
+    journey: &mut Journey<'_>,
+) -> Result<Permit, Denial> {
     let route = journey.route.ok_or(Reason::Internal)?;
     if journey.preflight && route.preflight_passes {
         return Ok(Permit { changes: None });
@@ -57,7 +61,7 @@ pub(crate) fn authorise(snapshot: &Snapshot, services: &Services, journey: &mut 
         route: &route.value,
         generation: snapshot.generation,
     };
-    let mut allow = snapshot.policy.evaluate(*entry, &input, &mut journey.trace)?;
+    let mut allow = snapshot.policy.decide(*entry, &input, &mut journey.trace).await?;
     services.metrics.policy_cache(allow.cached);
     journey.policy_cached = Some(allow.cached);
     journey.metadata = allow.metadata.take();

@@ -5,14 +5,16 @@
 //! the register machine evaluates differently from OPA. Every answer errs on the safe side: a reference that
 //! cannot be followed counts as a reference to everything it might mean.
 
+mod comprehension;
 mod facts;
 mod graph;
 mod paths;
 mod refs;
 mod scope;
+mod undefined;
 mod walk;
 
-pub(crate) use facts::{RuleFacts, collect, head_ref, is_literal};
+pub(crate) use facts::{RuleFacts, collect, head_ref};
 pub(crate) use graph::{Graph, Reach};
 pub(crate) use paths::InputPaths;
-pub(crate) use refs::package_of;
+pub(crate) use refs::{package_of, parse as parse_reference, root_names};

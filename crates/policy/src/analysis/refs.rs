@@ -103,6 +103,18 @@ pub(crate) fn package_of(module: &Module) -> Vec<String> {
         .collect()
 }
 
+/// The names that mean rules of the package, in any of `modules`, or imports of `module`.
+pub(crate) fn root_names(
+    module: &Module,
+    modules: &[regorus::unstable::Ref<Module>],
+) -> std::collections::HashSet<String> {
+    let package = package_of(module);
+    let rules = modules.iter().filter(|other| package_of(other) == package).flat_map(|other| &other.policy);
+    let rules = rules.filter_map(|rule| parse(super::head_ref(rule), &mut Vec::new())).map(|head| head.root);
+    let imports = module.imports.iter().filter_map(import_of).map(|(alias, _)| alias);
+    rules.chain(imports).collect()
+}
+
 fn import_of(import: &Import) -> Option<(String, Vec<String>)> {
     let mut indices = Vec::new();
     let reference = parse(&import.refr, &mut indices)?;

@@ -4,9 +4,11 @@ use regorus::unstable::{
     BUILTINS, Expr, ExprRef, Literal, LiteralStmt, Query, Rule, RuleAssign, RuleBody, RuleHead, Span, WithModifier,
 };
 
+use crate::analysis::comprehension::{begins_with_loop, is_defined};
 use crate::analysis::facts::{RuleFacts, is_literal};
 use crate::analysis::refs::{Names, Reference, parse};
 use crate::analysis::scope::Scope;
+use crate::analysis::undefined::{arguments_are_needed, assigned_are_needed};
 
 /// Writes the facts of one rule.
 pub(crate) struct Walker<'a> {
@@ -15,6 +17,8 @@ pub(crate) struct Walker<'a> {
     depth: usize,
     /// How many comprehensions and `every` enclose the current place.
     nested: usize,
+    /// True in the body of an `every`, and not in a comprehension there.
+    in_every: bool,
     /// True when a body or value ranges over several bindings, so that one definition may give several values.
     iterates: bool,
 }
@@ -22,7 +26,7 @@ pub(crate) struct Walker<'a> {
 impl<'a> Walker<'a> {
     /// A walker that resolves names with `names` and adds to `facts`.
     pub(crate) fn new(names: &'a Names, facts: &'a mut RuleFacts) -> Self {
-        Self { names, facts, depth: 0, nested: 0, iterates: false }
+        Self { names, facts, depth: 0, nested: 0, in_every: false, iterates: false }
     }
 
     /// Walks one definition.
@@ -70,6 +74,7 @@ impl<'a> Walker<'a> {
             // The machine lets the last of two values for one key win, where OPA fails.
             self.block("an object rule, whose keys may conflict");
         }
+        self.needs(head, bodies);
         let mut indices = Vec::new();
         parse(refr, &mut indices);
         let parts: Vec<&ExprRef> = key.into_iter().chain(assign.map(|a| &a.value)).chain(indices).collect();
@@ -109,6 +114,26 @@ impl<'a> Walker<'a> {
             self.facts.values.insert(format!("{text} again"));
         }
         self.facts.values.insert(text);
+    }
+
+    /// Looks for undefined values that the machine would not notice.
+    fn needs(&mut self, head: &RuleHead, bodies: &[RuleBody]) {
+        let (args, value) = match head {
+            RuleHead::Compr { assign, .. } => (&[][..], assign.as_ref().map(|assign| &assign.value)),
+            RuleHead::Func { args, assign, .. } => (args.as_slice(), assign.as_ref().map(|assign| &assign.value)),
+            RuleHead::Set { key, .. } => (&[][..], key.as_ref()),
+        };
+        // Where an `else` follows, a value that is undefined does not lead there.
+        let value = value.filter(|_| bodies.len() < 2);
+        let values: Vec<&ExprRef> = value.into_iter().collect();
+        let assigned = bodies.iter().all(|body| assigned_are_needed(&body.query, &values));
+        if !assigned {
+            self.block(UNNOTICED);
+        }
+        let with_bodies = || bodies.iter().all(|body| arguments_are_needed(args, Some(&body.query), &values));
+        if !(if bodies.is_empty() { arguments_are_needed(args, None, &values) } else { with_bodies() }) {
+            self.block("a function that does not need an argument, which may be undefined");
+        }
     }
 
     /// Looks at the form of a rule's name.
@@ -153,9 +178,14 @@ impl<'a> Walker<'a> {
             Literal::Every { key, value, domain, query, .. } => {
                 self.expr(domain, scope);
                 let named = scope.with_names(key.iter().map(Span::text).chain([value.text()]));
+                if !assigned_are_needed(query, &[]) {
+                    self.block(UNNOTICED);
+                }
+                let around = std::mem::replace(&mut self.in_every, true);
                 self.nested += 1;
                 self.query(query, &named.inside(query));
                 self.nested -= 1;
+                self.in_every = around;
             }
         }
         for modifier in &statement.with_mods {
@@ -192,11 +222,24 @@ impl<'a> Walker<'a> {
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                if !begins_with_loop(query) {
+                    // The machine does not leave it when a condition fails outside of a loop.
+                    self.block("a comprehension that does not begin with a loop");
+                }
+                if matches!(expr.as_ref(), Expr::ArrayCompr { .. }) && !is_defined(term, query, scope) {
+                    // The machine puts undefined values into arrays.
+                    self.block("an array comprehension whose values may be undefined");
+                }
+                if !assigned_are_needed(query, &[term]) {
+                    self.block(UNNOTICED);
+                }
                 let inner = scope.inside(query);
+                let around = std::mem::replace(&mut self.in_every, false);
                 self.nested += 1;
                 self.expr(term, &inner);
                 self.query(query, &inner);
                 self.nested -= 1;
+                self.in_every = around;
             }
             Expr::ObjectCompr { key, value, query, .. } => {
                 // The machine lets the last of two values for one key win, where OPA fails.
@@ -246,6 +289,9 @@ impl<'a> Walker<'a> {
         for index in indices {
             // A variable in brackets may range over all keys.
             self.iterates |= self.nested == 0 && matches!(index.as_ref(), Expr::Var { .. });
+            if self.in_every && matches!(index.as_ref(), Expr::Var { span, .. } if !scope.holds(span.text())) {
+                self.block("a name that ranges over something in the body of `every`");
+            }
             numbered |= matches!(index.as_ref(), Expr::Number { .. });
             self.expr(index, scope);
         }
@@ -317,6 +363,8 @@ impl<'a> Walker<'a> {
         self.facts.rvm_blockers.insert(what);
     }
 }
+
+const UNNOTICED: &str = "a name that may stay undefined, and is not needed";
 
 /// `file:line` of a part of a source.
 fn place(span: &Span) -> String {

@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use regorus::Value;
 
-use crate::builtins::call_engine;
+use crate::builtins::{call_engine, re2};
 
 /// `all(collection)`: true when all elements are `true`.
 pub(super) fn all(args: &[Value]) -> Result<Value> {
@@ -64,6 +64,15 @@ casts! {
     cast_null "cast_null" (Value::Null);
     cast_object "cast_object" (Value::Object(_));
     cast_string "cast_string" (Value::String(_));
+}
+
+/// `re_match(pattern, text)`: the old name of `regex.match`.
+pub(super) fn re_match(args: &[Value]) -> Result<Value> {
+    let matched = re2::regex_match(args)?;
+    if matched == Value::Undefined {
+        bail!("the pattern is none");
+    }
+    Ok(matched)
 }
 
 /// `set_diff(first, second)`: what `first - second` says now.

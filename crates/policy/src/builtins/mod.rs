@@ -5,6 +5,7 @@
 //! memory where the engine's would (`strings.count`, `object.subset`, `time.parse_ns`, `numbers.range`, …).
 
 mod digests;
+mod dispatch;
 mod glob;
 mod guards;
 mod jwt;
@@ -24,6 +25,7 @@ use regorus::rvm::program::Program;
 use regorus::unstable::{BUILTINS, Expr, Ref, Span};
 use regorus::{Engine, Value};
 
+pub(crate) use dispatch::dispatched;
 pub(crate) use glob::glob_pattern;
 pub(crate) use limit::{clear_limit, limit_was_hit};
 pub(crate) use pure::impure_among;
@@ -62,7 +64,7 @@ natives! {
     "uuid.parse", 1, legacy::uuid_parse, engine_uuid_parse;
 }
 
-/// Builtins that the engine has not. Only the interpreter can be given them.
+/// Builtins that the engine has not. The interpreter can be given them; the register machine calls them through `sprintf`.
 const ADDED: &[(&str, u8, Native)] = &[
     ("all", 1, legacy::all),
     ("any", 1, legacy::any),
@@ -79,6 +81,8 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("crypto.hmac.sha512", 2, digests::hmac_sha512),
     ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
+    ("internal.template_string", 1, sprintf::template_string),
+    ("http.send", 1, crate::http_send::call),
     ("io.jwt.decode", 1, jwt::jwt_decode),
     ("io.jwt.decode_verify", 2, jwt::jwt_decode_verify),
     ("io.jwt.encode_sign", 3, jwt::jwt_encode_sign),
@@ -101,7 +105,7 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("net.cidr_merge", 1, net::cidr_merge),
     ("net.cidr_overlap", 2, net::cidr_contains),
     ("opa.runtime", 0, legacy::opa_runtime),
-    ("re_match", 2, re2::regex_match),
+    ("re_match", 2, legacy::re_match),
     ("set_diff", 2, legacy::set_diff),
     ("strings.render_template", 2, text::render_template),
     ("strings.split_n", 3, text::strings_split_n),
@@ -151,6 +155,11 @@ pub(crate) fn install_in_engine(engine: &mut Engine, on_failure: OnFailure) -> R
         engine.add_extension(name.to_owned(), args, Box::new(call))?;
     }
     Ok(())
+}
+
+/// Nanoseconds of a duration such as `1.5s`.
+pub(crate) fn duration_ns(value: &Value) -> Result<i64> {
+    units::parse_duration_ns(std::slice::from_ref(value))?.as_i64()
 }
 
 /// Calls the engine's own builtin.

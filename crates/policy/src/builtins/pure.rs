@@ -52,6 +52,7 @@ const PURE: &[&str] = &[
     "hex.encode",
     "indexof",
     "indexof_n",
+    "internal.template_string",
     "intersection",
     "io.jwt.decode",
     "io.jwt.verify_eddsa",

@@ -10,6 +10,9 @@ use crate::builtins::glob_pattern;
 /// The most roots of a bundle.
 const MAX_ROOTS: usize = 1_000;
 
+/// The root that everything is under.
+static EVERYTHING: [String; 1] = [String::new()];
+
 /// `.manifest` of a bundle.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -44,7 +47,7 @@ impl Manifest {
         if let Some(version) = versions.into_iter().find(|version| **version > 1) {
             return Err(format!("rego_version {version} is not known: 0 and 1 are"));
         }
-        let roots = manifest.roots.get_or_insert_with(|| vec![String::new()]);
+        let Some(roots) = &mut manifest.roots else { return Ok(manifest) };
         if roots.len() > MAX_ROOTS {
             return Err(format!("more than {MAX_ROOTS} roots"));
         }
@@ -59,7 +62,7 @@ impl Manifest {
 
     /// The roots, without slashes at either end.
     pub fn roots(&self) -> &[String] {
-        self.roots.as_deref().unwrap_or_default()
+        self.roots.as_deref().unwrap_or(&EVERYTHING)
     }
 
     /// Whether a file of policies is of Rego v0. Patterns match the path with a slash before it.

@@ -91,7 +91,13 @@ impl Case {
         // A query may look at anything; only where it names one rule is it known what nobody sees.
         let Some((path, _)) = self.single_path() else { return Ok(engine) };
         let path = path.split('.').map(str::to_owned).collect();
-        let texts = crate::load::idiom::rewrite(engine.get_modules(), &[path]);
+        let entries = [path];
+        let data = engine.get_data();
+        let exposed = crate::load::syntax::exposed(engine.get_modules(), &entries, &data);
+        if !exposed.is_empty() {
+            bail!(exposed.join("; "));
+        }
+        let texts = crate::load::idiom::rewrite(engine.get_modules(), &entries);
         if texts.is_empty() { Ok(engine) } else { self.engine_with(v0, &texts) }
     }
 
@@ -203,6 +209,27 @@ impl Case {
         if same { Rvm::Agrees } else { Rvm::Differs(format!("RVM {said:?}, interpreter {answer:?}")) }
     }
 
+    /// In words that the register machine's compiler knows.
+    fn dispatching(&self, mut engine: Engine, v0: bool) -> anyhow::Result<Engine> {
+        let texts = crate::load::dispatch::rewrite(engine.get_modules());
+        if texts.is_empty() {
+            return Ok(engine);
+        }
+        let modules: Vec<_> = engine.get_modules().iter().map(|module| module.package.span.source.clone()).collect();
+        let mut fresh = Engine::new();
+        fresh.set_rego_v0(v0);
+        fresh.set_gather_prints(true);
+        fresh.set_policy_length_config(crate::load::lengths());
+        for source in modules {
+            let text = texts.get(source.file()).unwrap_or(source.contents());
+            fresh.add_policy(source.file().clone(), text.clone())?;
+        }
+        if let Some(data) = &self.data {
+            fresh.add_data(Value::from(data.clone()))?;
+        }
+        Ok(fresh)
+    }
+
     /// The value of a rule on the register machine; `None` where it is not chosen.
     fn machine(&self, v0: bool, path: &str) -> Option<anyhow::Result<Option<Json>>> {
         let mut engine = self.engine(v0).ok()?;
@@ -212,6 +239,7 @@ impl Case {
             return None;
         }
         let data = engine.get_data();
+        engine = self.dispatching(engine, v0).ok()?;
         let rule = path.join(".");
         let module = format!("package gatehouse_entry\n\ndecision := {rule}\n");
         engine.add_policy("entry".to_owned(), module).ok()?;

@@ -14,8 +14,9 @@ use serde_json::{Map, Value};
 pub const DEFAULT_LIMIT: usize = 32_768;
 /// The largest that is configured: chunks are made in memory.
 pub const LARGEST_LIMIT: usize = 64 << 20;
-/// Plain bytes that gather at most, as a multiple of the limit.
+/// Plain bytes that gather at most: a multiple of the limit, within what memory is for.
 const MOST: usize = 32;
+const MOST_PLAIN: usize = 16 << 20;
 /// Level of gzip: events repeat each other, so that a fast one does.
 const LEVEL: Compression = Compression::new(3);
 
@@ -53,7 +54,9 @@ impl Chunker {
     /// `limit` is the size of an upload in compressed bytes.
     pub fn new(limit: usize) -> Self {
         let limit = limit.clamp(1, LARGEST_LIMIT);
-        Self { limit, expected: limit.saturating_mul(2), lines: Vec::new(), plain: 0 }
+        let mut chunker = Self { limit, expected: 0, lines: Vec::new(), plain: 0 };
+        chunker.expect(limit.saturating_mul(2));
+        chunker
     }
 
     /// Whether nothing gathers.
@@ -113,8 +116,12 @@ impl Chunker {
             return;
         }
         let fitting = plain.saturating_mul(self.limit / 10 * 9) / compressed.max(1);
-        let next = usize::midpoint(self.expected, fitting);
-        self.expected = next.clamp(self.limit, self.limit.saturating_mul(MOST));
+        self.expect(usize::midpoint(self.expected, fitting));
+    }
+
+    fn expect(&mut self, plain: usize) {
+        let most = self.limit.saturating_mul(MOST).min(MOST_PLAIN.max(self.limit));
+        self.expected = plain.clamp(self.limit, most);
     }
 }
 

@@ -138,7 +138,6 @@ mod tests {
 
     use super::super::testing::Counts;
     use super::*;
-    use crate::bundle::{Bundle, Manifest};
     use crate::opa::{Loaded, LogRules, Outcome, PluginOptions, Record};
 
     #[derive(Default, Clone)]
@@ -161,9 +160,9 @@ mod tests {
 
     fn plugin(rules: &str, log: LogRules) -> Plugin {
         let mut loaded = Loaded::default();
-        let policies = vec![("p.rego".to_owned(), rules.to_owned(), false)];
-        let manifest = Manifest { roots: Some(vec![String::new()]), ..Manifest::default() };
-        loaded.add_bundle("b", &Bundle { manifest, policies, data: json!({}), ..Bundle::default() });
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("p.rego"), rules).unwrap();
+        loaded.add_path(folder.path(), false, false).unwrap();
         let path = vec!["envoy".to_owned(), "authz".to_owned(), "allow".to_owned()];
         Plugin::compile(&loaded, PluginOptions { path, log, ..PluginOptions::default() }).unwrap()
     }

@@ -21,11 +21,13 @@ pub enum Loss {
     Unsent,
     /// The log of the process could not take the line in; an upload is not affected.
     Console,
+    /// A defect of ours.
+    Defect,
 }
 
 impl Loss {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::QueueFull,
         Self::Rate,
         Self::TooLarge,
@@ -35,6 +37,7 @@ impl Loss {
         Self::Corrupt,
         Self::Unsent,
         Self::Console,
+        Self::Defect,
     ];
 
     /// The code in metrics and logs.
@@ -49,6 +52,7 @@ impl Loss {
             Self::Corrupt => "corrupt",
             Self::Unsent => "unsent",
             Self::Console => "console",
+            Self::Defect => "defect",
         }
     }
 }

@@ -44,7 +44,10 @@ impl Store {
         let journal = folder.as_ref().and_then(|folder| told(&options.folder, Journal::open(&folder.journal())));
         let (journal, left) = journal.map_or((None, Vec::new()), |(journal, left)| (Some(journal), left));
         let spool = Spool::open(folder, options.bound_bytes, Arc::clone(&observer));
-        let mut state = State { chunker: Chunker::new(options.upload_bytes), journal, spool, observer };
+        // A chunk larger than all that may wait could never wait.
+        let most = usize::try_from(options.bound_bytes).unwrap_or(usize::MAX);
+        let chunker = Chunker::new(options.upload_bytes.min(most));
+        let mut state = State { chunker, journal, spool, observer };
         let gathered = left.len();
         for line in left {
             if !state.chunker.has_room(line.len()) {

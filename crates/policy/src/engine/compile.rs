@@ -1,16 +1,15 @@
 //! Compiles entry points, each for the machine that serves it.
 
-use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program;
-use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
 use crate::analysis::Reach;
 use crate::builtins::{OnFailure, install_in_engine, install_in_program};
-use crate::engine::{guard, recursion};
+use crate::engine::recursion;
+use crate::load::Sources;
 
 /// An entry point, ready to be evaluated.
 pub(crate) enum Compiled {
@@ -30,33 +29,27 @@ pub(crate) enum Compiled {
     },
 }
 
-/// Adds a module that does nothing but name `path`, so that rules, packages and documents all become one rule, and
+/// Adds a module that does nothing but look one thing up, so that rules, packages and documents all become one rule, and
 /// compiles it. Gives the reason when the interpreter has to serve it.
-pub(crate) fn compile(
-    engine: &Engine,
-    data: &Value,
-    path: &[String],
-    reach: &Reach,
-) -> Result<(Compiled, Option<String>), String> {
-    let mut engine = engine.clone();
-    let names: Vec<String> = path
-        .iter()
-        .skip(1)
-        .map(|name| serde_json::to_string(name).map(|n| format!("[{n}]")))
-        .collect::<Result<_, _>>()
-        .map_err(|e| e.to_string())?;
-    let module = format!("package gatehouse_entry\n\ndecision := data{}\n", names.concat());
-    engine.add_policy("entry point".to_owned(), module).map_err(|e| e.to_string())?;
+pub(crate) fn compile(sources: &Sources, lookup: &str, reach: &Reach) -> Result<(Compiled, Option<String>), String> {
+    let module = format!("package gatehouse_entry\n\n{lookup}\n");
+    let with_entry = |engine: &Engine| {
+        let mut engine = engine.clone();
+        engine.add_policy("entry point".to_owned(), module.clone()).map_err(|e| e.to_string())?;
+        Ok::<_, String>(engine)
+    };
     let blocker = reach.rvm_blockers.first().cloned();
     let reason = match blocker {
         Some(blocker) => blocker,
-        None => match for_rvm(&mut engine, data) {
+        None => match for_rvm(&mut with_entry(sources.for_machine.as_ref().unwrap_or(&sources.engine))?, &sources.data)
+        {
             Ok(compiled) => return Ok((compiled, None)),
             // The interpreter would overflow its stack as well.
             Err(Refusal::Recursive(what)) => return Err(format!("recursive rules are not allowed: {what}")),
             Err(Refusal::Unsupported(reason)) => reason,
         },
     };
+    let mut engine = with_entry(&sources.engine)?;
     install_in_engine(&mut engine, OnFailure::Undefined).map_err(|e| e.to_string())?;
     // Compiles lazily: the first evaluation would pay, so it happens here, without input.
     engine.set_input(Value::new_object());
@@ -74,8 +67,6 @@ enum Refusal {
 
 fn for_rvm(engine: &mut Engine, data: &Value) -> Result<Compiled, Refusal> {
     let message = |e: &dyn std::fmt::Display| Refusal::Unsupported(last_line(&e.to_string()));
-    let mut with_guards = guard::guarded(engine, || fresh(data)).map_err(Refusal::Unsupported)?;
-    let engine = with_guards.as_mut().unwrap_or(engine);
     let policy = engine.compile_with_entrypoint(&Arc::from(RULE)).map_err(|e| message(&e))?;
     let compiled = Compiler::compile_from_policy(&policy, &[RULE]).map_err(|e| message(&e))?;
     let mut program = Arc::unwrap_or_clone(compiled);
@@ -96,22 +87,6 @@ fn for_rvm(engine: &mut Engine, data: &Value) -> Result<Compiled, Refusal> {
     machine.load_program(Arc::clone(&program));
     machine.set_data(data.clone()).map_err(|e| message(&e))?;
     Ok(Compiled::Rvm { program, data: data.clone() })
-}
-
-/// An engine without policies.
-fn fresh(data: &Value) -> Result<Engine, String> {
-    let mut engine = Engine::new();
-    engine.set_strict_builtin_errors(false);
-    engine.set_gather_prints(true);
-    // The sources were measured when they were loaded.
-    let unlimited = PolicyLengthConfig {
-        max_col: NonZeroU32::MAX,
-        max_file_bytes: NonZeroUsize::MAX,
-        max_lines: NonZeroUsize::MAX,
-    };
-    engine.set_policy_length_config(unlimited);
-    engine.add_data(data.clone()).map_err(|e| e.to_string())?;
-    Ok(engine)
 }
 
 fn last_line(text: &str) -> String {

@@ -2,7 +2,6 @@
 
 mod compile;
 mod copy;
-mod guard;
 mod machine;
 mod recursion;
 

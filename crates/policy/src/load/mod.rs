@@ -1,15 +1,19 @@
 //! From folders to checked sources: read files within bounds, refuse what the parser cannot take, parse.
 
+pub(crate) mod dispatch;
+mod edit;
 mod files;
 pub(crate) mod idiom;
 mod nesting;
 mod parse;
 mod rewrite;
+pub(crate) mod syntax;
+mod visit;
 mod watchdog;
 
 pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};
 pub(crate) use nesting::check_nesting;
-pub(crate) use parse::parse;
+pub(crate) use parse::{Sources, parse};
 pub(crate) use watchdog::run_with_deadline;
 #[cfg(test)]
 pub(crate) use {parse::lengths, rewrite::rewrite};

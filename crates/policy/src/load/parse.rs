@@ -9,7 +9,7 @@ use regorus::{Engine, Value};
 use crate::analysis::package_of;
 use crate::bundle::covers;
 use crate::load::rewrite::rewrite;
-use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, idiom};
+use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, dispatch, idiom, syntax};
 
 /// What one source may be. Certificates and key sets stand in policies as one long line.
 pub(crate) fn lengths() -> PolicyLengthConfig {
@@ -26,6 +26,8 @@ const MAX_COLUMNS: NonZeroU32 = match NonZeroU32::new(1 << 20) {
 pub(crate) struct Sources {
     /// Holds all modules and all data.
     pub(crate) engine: Engine,
+    /// The same in words that the register machine's compiler knows, where that makes a difference.
+    pub(crate) for_machine: Option<Engine>,
     /// The base documents.
     pub(crate) data: Value,
 }
@@ -39,10 +41,18 @@ pub(crate) fn parse(
     progress: &dyn Fn(&str),
 ) -> Sources {
     let mut engine = engine_with(folders, &BTreeMap::new(), problems, progress);
+    let mut for_machine = None;
     if problems.is_empty() {
-        let texts = idiom::rewrite(engine.get_modules(), entries);
+        let mut texts = idiom::rewrite(engine.get_modules(), entries);
         if !texts.is_empty() {
             engine = engine_with(folders, &texts, problems, progress);
+        }
+        let dispatching = dispatch::rewrite(engine.get_modules());
+        if !dispatching.is_empty() {
+            texts.extend(dispatching);
+            // What it cannot read is served by the interpreter.
+            let mut unread = Vec::new();
+            for_machine = Some(engine_with(folders, &texts, &mut unread, progress)).filter(|_| unread.is_empty());
         }
     }
     for folder in folders {
@@ -57,7 +67,10 @@ pub(crate) fn parse(
         }
     }
     let data = engine.get_data();
-    Sources { engine, data }
+    problems.extend(syntax::exposed(engine.get_modules(), entries, &data).into_iter().map(LoadProblem::general));
+    // It holds nothing yet that data could be in conflict with.
+    let for_machine = for_machine.and_then(|mut machine| machine.add_data(data.clone()).is_ok().then_some(machine));
+    Sources { engine, for_machine, data }
 }
 
 /// An engine with all policies; `texts` stand in place of what the files say.
@@ -89,7 +102,9 @@ fn engine_with(
 }
 
 fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
-    if let Err(message) = check_nesting(&file.text) {
+    if let Err(message) = check_nesting(&file.text)
+        && !syntax::is_shallow_template(&file.text)
+    {
         problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
         return;
     }

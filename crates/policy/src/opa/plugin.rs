@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::bundle::Bundle;
 use crate::engine::Failure;
+use crate::http_send::HttpSender;
 use crate::input::{InputPlan, Material, Source};
 use crate::load::{Folder, LoadProblem, read_argument};
 use crate::opa::reply::{self, Said};
@@ -37,6 +38,8 @@ pub struct PluginOptions {
     pub descriptors: Option<DescriptorPool>,
     /// Byte for byte what the plugin would send.
     pub strict: bool,
+    /// Sends what policies ask for with `http.send`, which is off when absent.
+    pub http: Option<Arc<HttpSender>>,
     /// The rules for the decision log.
     pub log: LogRules,
 }
@@ -170,7 +173,10 @@ impl Plugin {
             .map_err(|problems| problems.into_iter().map(told).collect::<Vec<_>>())?;
         let (mask, drop) = (set.entry_point(&mask_rule), set.entry_point(&drop_rule));
         match set.entry_point(&rule) {
-            Some(decision) => Ok(Self { set, decision, mask, drop, options }),
+            Some(decision) => {
+                let set = set.asking(options.http.clone());
+                Ok(Self { set, decision, mask, drop, options })
+            }
             None => Err(vec![format!("{rule} cannot be evaluated")]),
         }
     }
@@ -180,12 +186,16 @@ impl Plugin {
         self.set.engines()
     }
 
-    /// Decides one check. Never waits.
-    pub fn check(&self, view: &dyn RequestView, deadline: Instant) -> (PluginReply, Record) {
+    /// Decides one check. Waits for nothing but the answers to `http.send`.
+    pub async fn check(&self, view: &dyn RequestView, deadline: Instant) -> (PluginReply, Record) {
         let started = Instant::now();
         let decision_id = Uuid::new_v4().to_string();
         let material = self.material(view);
-        let evaluated = self.set.value(self.decision, &material, Some(deadline));
+        let evaluate = || self.set.value(self.decision, &material, Some(deadline));
+        let evaluated = match self.set.answered(Some(deadline), evaluate).await {
+            Ok(evaluated) => evaluated,
+            Err(failure) => Err(RawFailure::Policy(failure)),
+        };
         let evaluation = started.elapsed();
         let (reply, outcome) = match evaluated {
             Err(RawFailure::Input(error)) => {
@@ -209,9 +219,10 @@ impl Plugin {
         match reply::read(value) {
             Ok(Said { answer, mut metadata }) => {
                 metadata.insert("decision_id".to_owned(), Json::from(decision_id));
-                let answer = match answer {
-                    PluginAnswer::Deny { .. } if self.options.dry_run => PluginAnswer::Allow(Some(Default::default())),
-                    as_it_is => as_it_is,
+                let answer = if self.options.dry_run && matches!(answer, PluginAnswer::Deny { .. }) {
+                    PluginAnswer::Allow(Some(Default::default()))
+                } else {
+                    answer
                 };
                 let result = reply::to_json(value).unwrap_or_default();
                 (PluginReply { answer, metadata, strict }, Outcome::Result(result))

@@ -55,7 +55,10 @@ impl ServiceClient {
         let identity = service.credentials.client_tls.as_ref();
         let identity = identity.and_then(|tls| file(&tls.cert).zip(file(&tls.private_key)));
         let ca_file = service.tls.as_ref().and_then(|tls| file(&tls.ca_cert));
-        let client = Client::new(ClientConfig { ca_file, identity }).map_err(|error| told(&error))?;
+        // As with OPA: a named authority is the only one, unless the system's are asked for.
+        let only_ca_file = !service.tls.as_ref().is_some_and(|tls| tls.system_ca_required);
+        let client = Client::new(ClientConfig { ca_file, only_ca_file, identity, ..ClientConfig::default() })
+            .map_err(|error| told(&error))?;
         Ok(Self { service: service.clone(), client })
     }
 
@@ -106,6 +109,7 @@ impl ServiceClient {
         headers.extend(authorization(&self.service.credentials)?);
         let first_byte = self.service.response_header_timeout_seconds.map_or(FIRST_BYTE, Duration::from_secs);
         let send = Send {
+            method: if body.is_some() { "POST" } else { "GET" },
             address: &self.address(resource),
             // As OPA does: the configuration says where policies come from.
             plaintext: Plaintext::Accept,

@@ -15,6 +15,7 @@ use crate::analysis::InputPaths;
 use crate::cache::CacheLimits;
 use crate::config::{EntryPointUse, PolicyConfig};
 use crate::engine::{Compiled, Failure, Limits};
+use crate::http_send::{Exchange, HttpSender, MAX_REQUESTS};
 use crate::input::{self, InputPlan, Material};
 use crate::load::{Folder, LoadProblem};
 use crate::result::{Decision, decide};
@@ -37,6 +38,8 @@ pub struct PolicySet {
     /// `None` when the cache is off.
     cache: Option<CacheLimits>,
     registry: Arc<Registry>,
+    /// `None` when `http.send` is off.
+    http: Option<Arc<HttpSender>>,
 }
 
 /// Why an entry point has no value.
@@ -82,6 +85,11 @@ impl PolicySet {
         build::compile_folders(folders, entries, timeout, max_instructions)
     }
 
+    /// The same set, whose policies may call `http.send`.
+    pub(crate) fn asking(self, http: Option<Arc<HttpSender>>) -> Self {
+        Self { http, ..self }
+    }
+
     /// The value of an entry point for a request.
     pub(crate) fn value(
         &self,
@@ -99,6 +107,42 @@ impl PolicySet {
     /// The value of an entry point for an input of another kind.
     pub(crate) fn run_alone(&self, entry: EntryPointId, input: regorus::Value) -> Result<regorus::Value, Failure> {
         worker::with(self, |worker| self.run(worker, entry.0, input, None))
+    }
+
+    /// Runs an evaluation, and again for as long as it lacks the answer of an `http.send`.
+    pub(crate) async fn answered<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut run: impl FnMut() -> T,
+    ) -> Result<T, Failure> {
+        let Some(http) = &self.http else { return Ok(run()) };
+        let mut exchange = Exchange::default();
+        loop {
+            let result = exchange.during(&mut run);
+            let Some(request) = exchange.wanted() else { return Ok(result) };
+            if exchange.sent() >= MAX_REQUESTS {
+                return Err(Failure::Limit(format!("more than {MAX_REQUESTS} requests of http.send")));
+            }
+            let answer = http.answer(&request, deadline).await;
+            exchange.answered(request, answer);
+        }
+    }
+
+    /// As [`PolicySet::evaluate`], for policies that may call `http.send`: never waits on the worker.
+    ///
+    /// # Errors
+    /// As [`PolicySet::evaluate`].
+    pub async fn decide(
+        &self,
+        entry: EntryPointId,
+        input: &PolicyInput<'_, '_>,
+        trace: &mut Trace,
+    ) -> Result<PolicyAllow, Denial> {
+        let deadline = input.request.deadline;
+        match self.answered(deadline, || self.evaluate(entry, input, trace)).await {
+            Ok(decided) => decided,
+            Err(failure) => Err(denial_for(failure)),
+        }
     }
 
     /// The entry point that evaluates `rule`; `None` unless it was among those compiled.

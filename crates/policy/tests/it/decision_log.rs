@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use policy::bundle::{Bundle, Manifest};
 use policy::decision_log::event::{Decision, Origin};
 use policy::decision_log::{Delays, Logger, Loss, Observer, Settings, Store, Uploader};
 use policy::opa::{Loaded, Outcome, Plugin, PluginOptions, Record};
@@ -85,9 +84,9 @@ impl Log {
         let short = Delays { min: Duration::from_millis(100), max: Duration::from_millis(200) };
         let uploader = Uploader::new(upload.client, upload.path, short, Arc::clone(&store), observer());
         let mut loaded = Loaded::default();
-        let policies = vec![("p.rego".to_owned(), format!("package system.log\n{rules}"), false)];
-        let manifest = Manifest { roots: Some(vec![String::new()]), ..Manifest::default() };
-        loaded.add_bundle("b", &Bundle { manifest, policies, data: json!({}), ..Bundle::default() });
+        let policies = tempfile::tempdir().unwrap();
+        std::fs::write(policies.path().join("p.rego"), format!("package system.log\n{rules}")).unwrap();
+        loaded.add_path(policies.path(), false, false).unwrap();
         let path = vec!["allow".to_owned()];
         Self {
             plugin: Plugin::compile(&loaded, PluginOptions { path, ..PluginOptions::default() }).unwrap(),

@@ -5,12 +5,16 @@
 
 mod float;
 mod integer;
+mod template;
 mod text;
 
 use anyhow::{Result, bail};
 use regorus::Value;
 
+use crate::builtins::dispatch::dispatched_to;
 use crate::builtins::limit::over_limit;
+
+pub(super) use template::template_string;
 
 /// The longest text that is made, in bytes.
 const MAX_TEXT_BYTES: usize = 16 << 20;
@@ -21,6 +25,9 @@ const MAX_WIDTH: usize = 100_000;
 pub(super) fn sprintf(args: &[Value]) -> Result<Value> {
     let [Value::String(format), Value::Array(values)] = args else { bail!("a format and an array") };
     let values: Vec<Value> = values.iter().cloned().collect();
+    if let Some(native) = dispatched_to(format) {
+        return native(&values);
+    }
     let mut printer = Printer { out: String::with_capacity(format.len()), next: 0, reordered: false, args: &values };
     match printer.run(format) {
         Ok(()) => Ok(Value::from(printer.out)),

@@ -75,12 +75,13 @@ fn machines(unit: &Unit, number: usize) -> Result<(Compiled, Option<Compiled>), 
         return Err(first);
     }
     let mut reach = graph.reach(&path);
-    let chosen = compile(&sources.engine, &sources.data, &path, &reach)?.0;
+    let lookup = format!("decision := data[\"gen\"][\"u{number}\"]");
+    let chosen = compile(&sources, &lookup, &reach)?.0;
     if matches!(chosen, Compiled::Interpreter { .. }) {
         return Ok((chosen, None));
     }
     reach.rvm_blockers.insert("to be compared".to_owned());
-    Ok((compile(&sources.engine, &sources.data, &path, &reach)?.0, Some(chosen)))
+    Ok((compile(&sources, &lookup, &reach)?.0, Some(chosen)))
 }
 
 /// Sets are lists to JSON, in an order that means nothing; numbers are equal however they are written.

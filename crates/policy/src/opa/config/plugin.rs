@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The section of opa-envoy-plugin, with one key of ours: `strict`.
+use crate::http_send::HttpSendConfig;
+
+/// The section of opa-envoy-plugin, with two keys of ours: `strict` and `http-send`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct PluginConfig {
@@ -36,6 +38,9 @@ pub struct PluginConfig {
     /// Buckets of the histogram of times, in seconds.
     #[serde(rename = "grpc-request-duration-seconds-buckets")]
     pub buckets: Vec<f64>,
+    /// Ours: whom policies may ask with `http.send`.
+    #[serde(rename = "http-send")]
+    pub http_send: HttpSendConfig,
     /// Ours: answer byte for byte as the plugin, where the safe default differs.
     #[serde(deserialize_with = "boolean")]
     pub strict: bool,
@@ -54,6 +59,7 @@ impl Default for PluginConfig {
             skip_request_body_parse: false,
             enable_performance_metrics: false,
             buckets: vec![1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 3e-3, 5e-3, 0.1, 1.0],
+            http_send: HttpSendConfig::default(),
             strict: false,
         }
     }
@@ -112,6 +118,9 @@ impl PluginConfig {
         if self.path.is_some() && self.query.is_some() {
             problems.push("invalid config: specify a value for only the \"path\" field".to_owned());
         }
+        let mut found = config::Problems::new();
+        self.http_send.check(&config::Path::root().key("http-send"), &mut found);
+        problems.extend(found.iter().map(|problem| format!("{}: {}", problem.path, problem.message)));
         problems.extend(self.address().err());
         problems.extend(self.decision_path().err());
         if !(1..=256 << 20).contains(&self.grpc_max_recv_msg_size) {
@@ -128,7 +137,9 @@ fn boolean<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D:
         Value::String(text) if text == "true" => Ok(true),
         Value::String(text) if text == "false" => Ok(false),
         Value::Null => Ok(false),
-        other => Err(serde::de::Error::custom(format!("expected true or false, found {other}"))),
+        other @ (Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(serde::de::Error::custom(format!("expected true or false, found {other}")))
+        }
     }
 }
 

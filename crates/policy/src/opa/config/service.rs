@@ -68,8 +68,10 @@ pub struct ClientTls {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct ServiceTls {
-    /// PEM file of authorities.
+    /// PEM file of authorities; the system's are not believed then.
     pub ca_cert: String,
+    /// Unless this is set.
+    pub system_ca_required: bool,
 }
 
 impl Service {
