@@ -15,6 +15,7 @@ use policy::opa::{Loaded, Outcome, Plugin, PluginOptions};
 use prost::Message as _;
 use prost_reflect::DescriptorPool;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
 /// A request is refused as malformed, or policies see the same of it however they are evaluated and however much of it they read.
 pub(super) fn run(bytes: &[u8]) {
@@ -25,7 +26,7 @@ pub(super) fn run(bytes: &[u8]) {
     let deadline = Instant::now() + Duration::from_secs(60);
     let input = plugins.whole.input(&index);
     let outcomes = [&plugins.whole, &plugins.parts, &plugins.interpreted].map(|plugin| {
-        let (reply, record) = plugin.check(&index, deadline);
+        let (reply, record) = RUNTIME.block_on(plugin.check(&index, deadline));
         let encoded = encode_plugin_reply(&reply).expect("the plugin's answers are not checked");
         match record.outcome {
             Outcome::Result(result) => {
@@ -84,6 +85,13 @@ pub(super) fn attributes(bytes: &[u8]) -> AttributeContext {
     }
     let request = Request { http: Some(http), ..Request::default() };
     AttributeContext { request: Some(request), ..AttributeContext::default() }
+}
+
+/// Answers may wait for requests that a policy makes; none here does.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(runtime);
+
+pub(super) fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
 }
 
 struct Plugins {

@@ -22,8 +22,9 @@ use policy::bundle::Bundle;
 use policy::opa::{Loaded, Plugin, PluginOptions};
 use prost::Message as _;
 use serde_json::json;
+use tokio::runtime::Runtime;
 
-use super::policy_input::{attributes, everywhere};
+use super::policy_input::{attributes, everywhere, runtime};
 
 /// Whatever a policy is, it is compiled or refused with words, and asked it answers, in time.
 pub(super) fn run(bytes: &[u8]) {
@@ -53,7 +54,7 @@ struct Job {
 }
 
 impl Job {
-    fn run(self) {
+    fn run(self, runtime: &Runtime) {
         let is_v0 = self.source.starts_with("# v0\n");
         let policies = vec![("p.rego".to_owned(), self.source.clone(), is_v0)];
         let mut loaded = Loaded::default();
@@ -71,7 +72,7 @@ impl Job {
         // The second time by the same machine.
         for _ in 0..2 {
             let started = Instant::now();
-            let (reply, record) = plugin.check(&index, started + DEADLINE);
+            let (reply, record) = runtime.block_on(plugin.check(&index, started + DEADLINE));
             let took = started.elapsed();
             assert!(took < LATEST, "took {took:?}: {}\n{:?}", self.source, record.outcome);
             // Not strict: an answer that is not fit for the wire is refused there.
@@ -85,8 +86,9 @@ static WORKER: LazyLock<Worker> = LazyLock::new(|| {
     let (send, jobs) = sync_channel::<Job>(1);
     let (done, receive) = sync_channel::<()>(1);
     let work = move || {
+        let runtime = runtime();
         for job in jobs {
-            job.run();
+            job.run(&runtime);
             if done.send(()).is_err() {
                 return;
             }

@@ -314,6 +314,7 @@ impl Generator {
         format!("{name}({})", arguments.join(", "))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only some kinds have operators")]
     fn operation(&mut self, kind: Kind, depth: usize) -> Option<String> {
         let two = |this: &mut Self, sign: &str, of: Kind| {
             format!("({} {sign} {})", this.expression(of, depth), this.expression(of, depth))

@@ -103,10 +103,7 @@ fn same(value: &Value, wanted: &Json) -> bool {
 
 /// Keys that are no texts are JSON to JSON.
 fn key_of(key: &Value) -> String {
-    match key {
-        Value::String(text) => text.as_ref().to_owned(),
-        other => other.to_string(),
-    }
+    if let Value::String(text) = key { text.as_ref().to_owned() } else { key.to_string() }
 }
 
 fn same_number(a: &str, b: &str) -> bool {

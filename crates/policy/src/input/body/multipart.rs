@@ -70,10 +70,8 @@ fn form_name(field: &Field<'_>) -> Option<String> {
 }
 
 fn told(error: &multer::Error) -> String {
-    match error {
-        multer::Error::IncompleteFieldData { .. } | multer::Error::IncompleteStream => "unexpected EOF".to_owned(),
-        other => format!("multipart: {other}"),
-    }
+    let is_cut = matches!(error, multer::Error::IncompleteFieldData { .. } | multer::Error::IncompleteStream);
+    if is_cut { "unexpected EOF".to_owned() } else { format!("multipart: {error}") }
 }
 
 fn object(values: BTreeMap<String, Vec<Value>>) -> Value {
