@@ -4,8 +4,8 @@ use regorus::Value;
 
 use super::read::{cut, invalid, take};
 
-/// The most digits of an integer that is kept exactly; a number of more than that many digits before the point is refused.
-const MAX_DIGITS: usize = 1_000;
+/// The longest integer that is kept exactly: no double has more digits.
+const MAX_DIGITS: usize = 310;
 
 const TOO_GREAT: &str = "JSON body has a number that is too great";
 
@@ -61,15 +61,11 @@ pub(super) fn value(literal: &[u8]) -> Result<Value, String> {
     if let Ok(small) = text.parse::<i64>() {
         return Ok(Value::from(small));
     }
-    // Beyond 64 bits integers are kept exactly; a number beyond doubles is kept if it is one that could be written out.
-    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let is_short = exponent.trim_start_matches('+').parse().is_ok_and(|zeros: usize| zeros <= MAX_DIGITS)
-        && mantissa.len() <= MAX_DIGITS;
-    let double = text.parse::<f64>().ok().filter(|double| double.is_finite());
+    // What is beyond doubles could be kept but not written out again, neither for answers nor for the decision log.
+    let double = text.parse::<f64>().ok().filter(|double| double.is_finite()).ok_or(TOO_GREAT)?;
     let is_integer = text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9'));
-    match double {
-        Some(double) if !(is_integer && is_short) => Ok(Value::from(double)),
-        _ if is_short => Value::from_numeric_string(text).map_err(|_no_integer| TOO_GREAT.to_owned()),
-        _ => Err(TOO_GREAT.to_owned()),
+    if is_integer && text.len() <= MAX_DIGITS {
+        return Value::from_numeric_string(text).map_err(|_no_integer| TOO_GREAT.to_owned());
     }
+    Ok(Value::from(double))
 }

@@ -1,7 +1,7 @@
 use super::*;
 
 fn read(text: &[u8]) -> Result<String, String> {
-    read::document(text).map(|value| value.to_json_str().unwrap())
+    read::document(text).map(|value| serde_json::to_string(&value).unwrap())
 }
 
 #[test]
@@ -37,9 +37,8 @@ fn numbers_are_exact_where_they_can_be() {
     }
     let great = read::document(b"123456789012345678901234567891").unwrap();
     assert!(great > read::document(b"123456789012345678901234567890").unwrap());
-    assert!(read::document(b"1e400").unwrap() > read::document(b"1e399").unwrap());
     assert_eq!(read::document(b"1e-400").unwrap(), Value::from(0.0));
-    for refused in ["1e1001".to_owned(), "1e99999999999999999999".to_owned(), "1".repeat(1_001), "1.5e-1e".to_owned()] {
+    for refused in ["1e309".to_owned(), "-1e99999999999999999999".to_owned(), "1".repeat(400), "1".repeat(100_000)] {
         read(refused.as_bytes()).unwrap_err();
     }
 }
@@ -87,7 +86,7 @@ fn depth_has_an_end_that_fits_a_small_stack() {
     read(&b"{\"a\":".repeat(1_000_000)).unwrap_err();
     let deep = move || {
         let value = read::document(&nested(read::MAX_DEPTH)).unwrap();
-        let text = value.to_json_str().unwrap();
+        let text = serde_json::to_string(&value).unwrap();
         let other = value.clone() == read::document(text.as_bytes()).unwrap();
         (serde_json::to_value(&value).unwrap().is_array(), other)
     };

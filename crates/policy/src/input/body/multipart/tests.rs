@@ -10,7 +10,7 @@ const TYPE: &str = "multipart/form-data; boundary=XX";
 fn read(content_type: &str, body: &[u8]) -> Result<String, String> {
     let request = OwnedRequest::get("a.test", "/");
     let view = request.view();
-    parse(&Source::Received(&view), content_type, body).map(|body| body.value.to_json_str().unwrap())
+    parse(&Source::Received(&view), content_type, body).map(|body| serde_json::to_string(&body.value).unwrap())
 }
 
 fn form(body: &str) -> Result<String, String> {
