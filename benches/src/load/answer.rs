@@ -30,9 +30,14 @@ fn check(message: &[u8]) -> Option<Verdict> {
     Some(match (code, denied, error) {
         (0, false, false) => Verdict::Allow,
         (1.., true, false) => Verdict::Deny,
+        // The form of opa-envoy-plugin when a policy says no more than `false`.
+        (PERMISSION_DENIED, false, false) => Verdict::Deny,
         _ => Verdict::Fault,
     })
 }
+
+/// `google.rpc.Code.PERMISSION_DENIED`
+const PERMISSION_DENIED: u64 = 7;
 
 /// `overall_code` = 1: 1 is OK, 2 is OVER_LIMIT.
 fn rate_limit(message: &[u8]) -> Option<Verdict> {
@@ -133,6 +138,7 @@ mod tests {
         assert_eq!(of(7, denied()), Verdict::Deny);
         // Envoy lets this pass, so it must never count as a denial.
         assert_eq!(of(0, denied()), Verdict::Fault);
+        assert_eq!((of(7, None), of(13, None)), (Verdict::Deny, Verdict::Fault));
         assert_eq!(of(14, Some(HttpResponse::ErrorResponse(DeniedHttpResponse::default()))), Verdict::Fault);
         assert_eq!(verdict(Method::Check, b"\xff"), Verdict::Fault);
     }

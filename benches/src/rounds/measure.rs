@@ -1,11 +1,11 @@
 //! One case once.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::case::Case;
+use super::generator_run::GeneratorRun;
 use super::server::{Ready, Server, free_port};
 use crate::fixture::Fixture;
 use crate::load::LoadReport;
@@ -69,9 +69,10 @@ impl Bench {
     fn start(&self, case: &Case) -> anyhow::Result<Server> {
         let socket = self.fixture.folder().join("server.sock");
         let path = text(&socket)?;
+        let processor = self.processors.0.to_string();
         let Some(template) = case.configuration else {
             let program = self.programs.join("bench-noop");
-            return Server::start(&program, &["--unix", path], self.processors.0, &socket, Ready::Socket);
+            return Server::start(&program, &["--unix", path], &processor, &socket, Ready::Socket);
         };
         let port = free_port()?;
         let cache = if case.decision_cache { "true" } else { "false" };
@@ -83,26 +84,17 @@ impl Bench {
         ];
         let file = self.fixture.configuration(case.name, template, &values)?;
         let arguments = ["serve", "-c", text(&file)?];
-        Server::start(&self.gatehouse, &arguments, self.processors.0, &socket, Ready::Readyz(port))
+        Server::start(&self.gatehouse, &arguments, &processor, &socket, Ready::Http(port, "/readyz"))
     }
 
     fn load(&self, server: &Server, plan: &Path, more: &[&str]) -> anyhow::Result<LoadReport> {
-        let mut command = Command::new("taskset");
-        command.args(["--cpu-list", &self.processors.1.to_string()]).arg(self.programs.join("bench-load"));
-        command.arg("--plan").arg(plan).arg("--unix").arg(&server.socket);
-        command.args(["--server", &server.pid().to_string(), "--seconds", &self.seconds.to_string()]);
-        command.args(["--warm-up", &self.warm_up.to_string()]).args(more);
-        let output = command.stderr(Stdio::inherit()).output().context("cannot run bench-load")?;
-        if !output.status.success() {
-            bail!("bench-load ended with {}", output.status);
-        }
-        let report: LoadReport = serde_json::from_slice(&output.stdout).context("bench-load printed no report")?;
-        let few = report.wrong + report.lost <= report.requests / 1000;
-        // On a machine that others keep busy a time limit may strike; such a round does not count anyway.
-        if (report.wrong > 0 || report.lost > 0) && !(few && report.is_noisy()) {
-            bail!("{} of {} answers were wrong, {} requests got none", report.wrong, report.requests, report.lost);
-        }
-        Ok(report)
+        let generator = GeneratorRun {
+            programs: &self.programs,
+            processor: self.processors.1,
+            seconds: self.seconds,
+            warm_up: self.warm_up,
+        };
+        generator.load(server, plan, more)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Rounds: every case once, in another order each time, the yardstick always among them.
 
 mod case;
+pub(crate) mod generator_run;
 mod measure;
-mod server;
-mod summary;
+pub(crate) mod server;
+pub(crate) mod summary;
 mod table;
 
 pub use case::{CASES, Case};

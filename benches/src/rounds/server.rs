@@ -12,26 +12,26 @@ use anyhow::{Context as _, bail};
 
 /// A running server; ends when dropped.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) socket: PathBuf,
+    pub(crate) socket: PathBuf,
 }
 
 /// How to know that a server is up.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Ready {
+pub(crate) enum Ready {
     /// Its socket takes connections.
     Socket,
-    /// `/readyz` on this port says 200.
-    Readyz(u16),
+    /// This path on this port says 200, and its socket takes connections.
+    Http(u16, &'static str),
 }
 
 impl Server {
-    /// Starts a program on one processor and waits until it is up. Its output goes to `/dev/null`, its errors to a file.
-    pub(super) fn start(
+    /// Starts a program on some processors (`0` or `0,1`) and waits until it is up. Its output goes to `/dev/null`, its errors to a file.
+    pub(crate) fn start(
         program: &Path,
         arguments: &[&str],
-        processor: u32,
+        processors: &str,
         socket: &Path,
         ready: Ready,
     ) -> anyhow::Result<Self> {
@@ -40,7 +40,7 @@ impl Server {
         // A socket that an earlier server left behind.
         let _absent = std::fs::remove_file(socket);
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", &processor.to_string()]).arg(program).args(arguments);
+        command.args(["--cpu-list", processors]).arg(program).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().context("cannot run taskset (Debian: util-linux)")?;
         let mut server = Self { child, socket: socket.to_owned() };
@@ -52,7 +52,7 @@ impl Server {
     }
 
     /// Process id; `taskset` becomes the server, so it is the server's.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
@@ -62,11 +62,11 @@ impl Server {
             if let Some(status) = self.child.try_wait().context("cannot watch the server")? {
                 bail!("it ended with {status}");
             }
-            let up = match ready {
-                Ready::Socket => UnixStream::connect(&self.socket).is_ok(),
-                Ready::Readyz(port) => is_ready(port),
+            let said_so = match ready {
+                Ready::Socket => true,
+                Ready::Http(port, path) => is_ready(port, path),
             };
-            if up {
+            if said_so && UnixStream::connect(&self.socket).is_ok() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -84,17 +84,17 @@ impl Drop for Server {
 }
 
 /// A port that was free a moment ago.
-pub(super) fn free_port() -> anyhow::Result<u16> {
+pub(crate) fn free_port() -> anyhow::Result<u16> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port")?;
     Ok(listener.local_addr().context("no local address")?.port())
 }
 
-fn is_ready(port: u16) -> bool {
+fn is_ready(port: u16, path: &str) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let ask = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect_timeout(&address, Duration::from_millis(200))?;
         stream.set_read_timeout(Some(Duration::from_millis(500)))?;
-        stream.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.take(4096).read_to_string(&mut answer)?;
         Ok(answer)
@@ -102,4 +102,4 @@ fn is_ready(port: u16) -> bool {
     ask().is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
 }
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_secs(30);

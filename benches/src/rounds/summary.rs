@@ -130,19 +130,19 @@ fn denied_share(sample: &Sample) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "far less than 2^53 bytes")]
-fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-fn least(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn least(values: impl Iterator<Item = f64>) -> Option<f64> {
     values.min_by(f64::total_cmp)
 }
 
-fn most(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn most(values: impl Iterator<Item = f64>) -> f64 {
     values.max_by(f64::total_cmp).unwrap_or_default()
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;

@@ -68,10 +68,9 @@ impl Template {
                 Part::Route => out.push_str(&journey.route?.name),
                 Part::Host => out.push_str(&journey.ctx.host),
                 Part::Method => out.push_str(journey.ctx.method()),
-                Part::Context(name) => match journey.ctx.view.attribute(&["contextExtensions", name])? {
-                    serde_json::Value::String(text) => out.push_str(&text),
-                    _ => return None,
-                },
+                Part::Context(name) => {
+                    out.push_str(journey.ctx.view.attribute(&["contextExtensions", name])?.as_str()?);
+                }
                 Part::Capture(place) => out.push_str(journey.captures.get(*place)?),
             }
         }

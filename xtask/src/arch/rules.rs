@@ -24,6 +24,7 @@ const OUTSIDE: &[&str] = &["xtask", "tests", "benches", "fuzz"];
 /// Heavy dependencies and the crate that owns each. A name that ends in `*` stands for all that begin so.
 const OWNERS: &[(&str, &[&str], &str)] = &[
     ("envoy-types", &["gateway"], "only `gateway` sees Envoy's protobuf types"),
+    ("prost-reflect", &["policy"], "only `policy` reads bodies by their descriptors"),
     ("prost*", &["gateway"], "only `gateway` sees protobuf"),
     ("tonic*", &["gateway"], "only `gateway` knows tonic"),
     ("aws-lc-rs", &["crypto"], "only `crypto` calls crypto primitives"),

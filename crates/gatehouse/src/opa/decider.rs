@@ -55,11 +55,14 @@ impl Decide for OpaDecider {
     }
 
     fn refuse(&self, reason: Reason) -> Reply {
-        let (code, message) = match reason {
-            Reason::BodyTooLarge => (RESOURCE_EXHAUSTED, "grpc: received message larger than max"),
-            Reason::MalformedRequest => (INTERNAL, "grpc: error unmarshalling request"),
-            Reason::DeadlineExceeded => (DEADLINE_EXCEEDED, "context deadline exceeded"),
-            other => (INTERNAL, other.as_str()),
+        let (code, message) = if reason == Reason::BodyTooLarge {
+            (RESOURCE_EXHAUSTED, "grpc: received message larger than max")
+        } else if reason == Reason::MalformedRequest {
+            (INTERNAL, "grpc: error unmarshalling request")
+        } else if reason == Reason::DeadlineExceeded {
+            (DEADLINE_EXCEEDED, "context deadline exceeded")
+        } else {
+            (INTERNAL, reason.as_str())
         };
         if let Some(metrics) = &self.metrics {
             metrics.failed("unknown_context_error");

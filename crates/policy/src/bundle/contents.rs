@@ -100,7 +100,7 @@ impl Bundle {
                     self.check_data(&below, field)
                 })
             }
-            _ => {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
                 let problem = format!("data at {path:?} is under none of the roots of the bundle");
                 Err(BundleError::File { path: ".manifest".to_owned(), problem })
             }

@@ -173,7 +173,7 @@ impl Downloader {
         let origin = self.origin.clone();
         let read = tokio::task::spawn_blocking(move || match &origin {
             Origin::Path(path) if path.is_dir() => Bundle::read_path(path, &options),
-            _ => Bundle::read(&archive, &options),
+            Origin::Path(_) | Origin::Service(..) => Bundle::read(&archive, &options),
         })
         .await;
         let bundle = read.map_err(|panic| Fault::of(format!("reading it failed: {panic}")))?.map_err(Fault::of)?;

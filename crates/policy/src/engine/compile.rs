@@ -29,16 +29,10 @@ pub(crate) enum Compiled {
     },
 }
 
-/// Adds a module that does nothing but name `path`, so that rules, packages and documents all become one rule, and
+/// Adds a module that does nothing but look one thing up, so that rules, packages and documents all become one rule, and
 /// compiles it. Gives the reason when the interpreter has to serve it.
-pub(crate) fn compile(sources: &Sources, path: &[String], reach: &Reach) -> Result<(Compiled, Option<String>), String> {
-    let names: Vec<String> = path
-        .iter()
-        .skip(1)
-        .map(|name| serde_json::to_string(name).map(|n| format!("[{n}]")))
-        .collect::<Result<_, _>>()
-        .map_err(|e| e.to_string())?;
-    let module = format!("package gatehouse_entry\n\ndecision := data{}\n", names.concat());
+pub(crate) fn compile(sources: &Sources, lookup: &str, reach: &Reach) -> Result<(Compiled, Option<String>), String> {
+    let module = format!("package gatehouse_entry\n\n{lookup}\n");
     let with_entry = |engine: &Engine| {
         let mut engine = engine.clone();
         engine.add_policy("entry point".to_owned(), module.clone()).map_err(|e| e.to_string())?;

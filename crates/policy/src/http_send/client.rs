@@ -119,7 +119,8 @@ impl HttpSender {
                 headers.retain(|(name, _)| !matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie"));
             }
             if matches!(answer.status, 301..=303) && method != "HEAD" {
-                ("GET".clone_into(&mut method), body = None);
+                "GET".clone_into(&mut method);
+                body = None;
             }
             url = next;
         }

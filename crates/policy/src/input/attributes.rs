@@ -30,11 +30,13 @@ pub(super) fn build(plan: &AttributesPlan, source: &Source<'_, '_>, keys: &Keys)
     };
     // Never as received: the request part is built from sanitised headers below.
     attributes.remove(&keys.request);
-    if plan.source {
-        attributes.insert(keys.source.clone(), peer(view.source(), view.attribute(&["source"]), keys));
+    if let Some(peer) = plan.source.then(|| peer(view.source(), view.attribute(&["source"]), keys)).flatten() {
+        attributes.insert(keys.source.clone(), peer);
     }
-    if plan.destination {
-        attributes.insert(keys.destination.clone(), peer(view.destination(), view.attribute(&["destination"]), keys));
+    if let Some(peer) =
+        plan.destination.then(|| peer(view.destination(), view.attribute(&["destination"]), keys)).flatten()
+    {
+        attributes.insert(keys.destination.clone(), peer);
     }
     if source.is_unusual() && (plan.http.any || plan.time) {
         if let Some(request) = view.attribute(&["request"]) {
@@ -62,8 +64,10 @@ fn time(seconds: i64, nanos: i32, keys: &Keys) -> Value {
     time.into_value()
 }
 
-/// The parts known to the view come from it; what else there is (`service`, `labels`, …) is taken as received.
-fn peer(peer: &Peer<'_>, received: Option<serde_json::Value>, keys: &Keys) -> Value {
+/// The parts known to the view come from it; what else there is (`service`, `labels`, …) is taken as received. `None` for a peer that
+/// is not there.
+fn peer(peer: &Peer<'_>, received: Option<serde_json::Value>, keys: &Keys) -> Option<Value> {
+    let is_there = received.is_some();
     let mut object = match received.map(Value::from) {
         Some(Value::Object(all)) => Object::clone(&all),
         _ => Object::new(),
@@ -80,7 +84,7 @@ fn peer(peer: &Peer<'_>, received: Option<serde_json::Value>, keys: &Keys) -> Va
     }
     put_text(&mut object, &keys.principal, peer.principal);
     put_text(&mut object, &keys.certificate, peer.certificate);
-    object.into_value()
+    (is_there || !object.is_empty()).then(|| object.into_value())
 }
 
 fn http(plan: &HttpPlan, source: &Source<'_, '_>, keys: &Keys) -> Value {
@@ -124,6 +128,10 @@ fn http(plan: &HttpPlan, source: &Source<'_, '_>, keys: &Keys) -> Value {
 
 /// `headers`: several values of one name are joined with commas, as Envoy does.
 fn headers(plan: &Headers, source: &Source<'_, '_>) -> Option<Value> {
+    // Without headers there is no object, whatever is read of it.
+    if source.headers().is_empty() {
+        return None;
+    }
     let mut object = Object::new();
     match plan {
         Headers::None => return None,

@@ -219,9 +219,10 @@ impl Plugin {
         match reply::read(value) {
             Ok(Said { answer, mut metadata }) => {
                 metadata.insert("decision_id".to_owned(), Json::from(decision_id));
-                let answer = match answer {
-                    PluginAnswer::Deny { .. } if self.options.dry_run => PluginAnswer::Allow(Some(Default::default())),
-                    as_it_is => as_it_is,
+                let answer = if self.options.dry_run && matches!(answer, PluginAnswer::Deny { .. }) {
+                    PluginAnswer::Allow(Some(Default::default()))
+                } else {
+                    answer
                 };
                 let result = reply::to_json(value).unwrap_or_default();
                 (PluginReply { answer, metadata, strict }, Outcome::Result(result))

@@ -145,7 +145,9 @@ fn header_pairs(headers: &Object, pairs: &mut Pairs) -> Result<(), String> {
                     pairs.push((name.clone(), text.as_ref().to_owned()));
                 }
             }
-            _ => return Err(format!("type assertion error for header '{name}'")),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) | Value::Undefined => {
+                return Err(format!("type assertion error for header '{name}'"));
+            }
         }
     }
     Ok(())
@@ -176,8 +178,8 @@ fn query_set(object: &Object) -> Result<Pairs, String> {
                     pairs.push((name.clone(), text.as_ref().to_owned()));
                 }
             }
-            other => {
-                let kind = go_type(other);
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) | Value::Undefined => {
+                let kind = go_type(value);
                 return Err(format!("type assertion error, expected value to be string or array but got '{kind}'"));
             }
         }
@@ -189,9 +191,9 @@ fn strings(object: &Object, key: &str) -> Result<Vec<String>, String> {
     match get(object, key) {
         None => Ok(Vec::new()),
         Some(list @ (Value::Array(_) | Value::Set(_))) => items(list)
-            .map(|item| match item {
-                Value::String(text) => Ok(text.as_ref().to_owned()),
-                other => Err(expected(&format!("{key} value"), "string", other)),
+            .map(|item| {
+                let text = item.as_string().map_err(|_no_text| expected(&format!("{key} value"), "string", item))?;
+                Ok(text.as_ref().to_owned())
             })
             .collect(),
         Some(other) => Err(expected(key, "[]string", other)),
@@ -217,16 +219,16 @@ fn items(list: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match list {
         Value::Array(list) => Box::new(list.iter()),
         Value::Set(list) => Box::new(list.iter_sorted()),
-        _ => Box::new(std::iter::empty()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) | Value::Undefined => {
+            Box::new(std::iter::empty())
+        }
     }
 }
 
 /// A key of an object in JSON.
 fn key_text(key: &Value) -> String {
-    match key {
-        Value::String(text) => text.as_ref().to_owned(),
-        other => other.to_json_str().unwrap_or_default(),
-    }
+    let text = key.as_string().map(|text| text.as_ref().to_owned());
+    text.unwrap_or_else(|_no_text| serde_json::to_string(key).unwrap_or_default())
 }
 
 /// A value as JSON.

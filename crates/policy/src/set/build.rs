@@ -211,8 +211,13 @@ fn load(
     if !problems.is_empty() {
         return Ok(Loaded { problems, ..Loaded::default() });
     }
-    let entries: Vec<RawEntry> =
-        rules.into_iter().map(|(rule, path)| RawEntry { rule, path, undefined: Undefined::IsAProblem }).collect();
+    let entries: Vec<RawEntry> = rules
+        .into_iter()
+        .map(|(rule, path)| {
+            let undefined = Undefined::Problem;
+            RawEntry { rule, path, undefined, numbers_are_places: false }
+        })
+        .collect();
     compile_guarded(Arc::new(folders), entries, options)
 }
 
@@ -263,31 +268,33 @@ pub(crate) struct RawEntry {
     /// Its path, starting with `data`.
     path: Vec<String>,
     undefined: Undefined,
+    /// Names that are whole numbers are places in lists, as in the plugin's `path`.
+    numbers_are_places: bool,
 }
 
 /// What becomes of an entry point that no policy defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Undefined {
-    IsAProblem,
+    Problem,
     /// It may be data, or stay undefined.
-    IsCompiled,
-    IsLeftOut,
+    Compiled,
+    LeftOut,
 }
 
 impl RawEntry {
     /// Whatever lies at the path below `data`: rules, data or nothing.
     pub(crate) fn anything(path: &[String]) -> Self {
-        Self::of(path.iter().map(String::as_str), Undefined::IsCompiled)
+        Self { numbers_are_places: true, ..Self::of(path.iter().map(String::as_str), Undefined::Compiled) }
     }
 
     /// A rule that may be missing: then there is no such entry point.
     pub(crate) fn if_defined(path: &[String]) -> Self {
-        Self::of(path.iter().map(String::as_str), Undefined::IsLeftOut)
+        Self::of(path.iter().map(String::as_str), Undefined::LeftOut)
     }
 
     fn of<'n>(names: impl Iterator<Item = &'n str>, undefined: Undefined) -> Self {
         let path: Vec<String> = std::iter::once("data").chain(names).map(str::to_owned).collect();
-        Self { rule: path.join("/"), path, undefined }
+        Self { rule: path.join("/"), path, undefined, numbers_are_places: false }
     }
 }
 
@@ -326,30 +333,51 @@ fn compile_all(
     if !loaded.problems.is_empty() {
         return;
     }
-    for (position, RawEntry { rule, path, undefined }) in entries.iter().enumerate() {
+    for (position, RawEntry { rule, path, undefined, numbers_are_places }) in entries.iter().enumerate() {
         progress(rule);
         if !graph.means_rules(path) {
             match undefined {
-                Undefined::IsAProblem => {
+                Undefined::Problem => {
                     loaded.entry_problems.push((position, format!("no policy defines {rule}")));
                     continue;
                 }
-                Undefined::IsLeftOut => continue,
-                Undefined::IsCompiled => {}
+                Undefined::LeftOut => continue,
+                Undefined::Compiled => {}
             }
         }
         // Where a rule may be missing, undefined means that it says nothing, and a conflict must not look the same.
-        let mut reach = if *undefined == Undefined::IsLeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
+        let mut reach = if *undefined == Undefined::LeftOut { graph.reach_strictly(path) } else { graph.reach(path) };
         if options.interpreter_only {
             reach.rvm_blockers.insert("the register machine is off".to_owned());
         }
-        match compile_entry(&sources, path, &reach) {
+        match compile_entry(&sources, &lookup(path, *numbers_are_places), &reach) {
             Ok((compiled, engine_reason)) => loaded.entries.push(entry(rule, compiled, engine_reason, &reach)),
             Err(message) => loaded.entry_problems.push((position, format!("{rule} cannot be compiled: {message}"))),
         }
     }
     if loaded.entries.iter().any(|(entry, _)| matches!(entry.compiled, Compiled::Interpreter { .. })) {
         loaded.warnings.extend(graph.data_beside_rules(&sources.data, MOST_BESIDE_RULES));
+    }
+}
+
+/// The rule that gives what lies at a path. A place in a list is looked up in what comes before it: the engine takes `rule[1]` for
+/// `rule["1"]` when there is a rule of that name.
+fn lookup(path: &[String], numbers_are_places: bool) -> String {
+    let (mut body, mut reference, mut variables) = (String::new(), "data".to_owned(), 0);
+    for name in path.iter().skip(1) {
+        match name.parse::<i64>() {
+            Ok(place) if numbers_are_places => {
+                variables += 1;
+                body.push_str(&format!("\tv{variables} := {reference}\n"));
+                reference = format!("v{variables}[{place}]");
+            }
+            Ok(_) | Err(_) => reference.push_str(&format!("[{}]", serde_json::Value::from(name.as_str()))),
+        }
+    }
+    if body.is_empty() {
+        format!("decision := {reference}")
+    } else {
+        format!("decision := {reference} if {{\n{body}}}")
     }
 }
 

@@ -4,4 +4,5 @@
 mod collector;
 #[cfg(test)]
 mod decision_log;
+#[cfg(test)]
 mod http_send;

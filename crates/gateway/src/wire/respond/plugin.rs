@@ -32,7 +32,7 @@ pub fn encode_plugin_reply(reply: &PluginReply) -> Result<Encoded, Unencodable> 
             match allowed {
                 None => {}
                 Some(allowed) if reply.strict => out.message(3, |ok| plain_ok(ok, allowed)),
-                Some(allowed) => out.message(3, |ok| ok_response(ok, allowed))?,
+                Some(allowed) => out.message(3, |ok| ok_response(ok, &lower(allowed)))?,
             }
         }
         PluginAnswer::Deny { message, refusal } => {
@@ -41,7 +41,10 @@ pub fn encode_plugin_reply(reply: &PluginReply) -> Result<Encoded, Unencodable> 
                 None => {}
                 Some(refusal) if reply.strict => out.message(2, |denied| plain_denied(denied, refusal)),
                 // A policy that answers a request itself may say 2xx: Envoy sends it on as the answer to a refused request.
-                Some(refusal) => out.message(2, |denied| denied_response(denied, refusal, refusal.status))?,
+                Some(refusal) => {
+                    let refusal = Refusal { headers: lower_all(&refusal.headers), ..refusal.clone() };
+                    out.message(2, |denied| denied_response(denied, &refusal, refusal.status))?;
+                }
             }
         }
     }
@@ -56,6 +59,21 @@ fn status(out: &mut Writer, message: &str) {
         status.integer(1, PERMISSION_DENIED);
         status.text(2, message);
     });
+}
+
+/// With names of headers as HTTP/2 wants them: Envoy takes any case, and policies use all.
+fn lower(allowed: &Allowed) -> Allowed {
+    Allowed {
+        headers: lower_all(&allowed.headers),
+        headers_to_remove: allowed.headers_to_remove.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+        response_headers: lower_all(&allowed.response_headers),
+        query_set: allowed.query_set.clone(),
+        query_remove: allowed.query_remove.clone(),
+    }
+}
+
+fn lower_all(headers: &[HeaderEdit]) -> Vec<HeaderEdit> {
+    headers.iter().map(|edit| HeaderEdit { name: edit.name.to_ascii_lowercase().into(), ..edit.clone() }).collect()
 }
 
 fn plain_ok(ok: &mut Writer, allowed: &Allowed) {

@@ -307,7 +307,9 @@ fn read(path: &Path) -> Result<Value, String> {
     match document {
         Value::Object(_) => Ok(document),
         Value::Null => Ok(Value::Object(Map::new())),
-        _ => Err("the configuration must be a mapping".to_owned()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err("the configuration must be a mapping".to_owned())
+        }
     }
 }
 

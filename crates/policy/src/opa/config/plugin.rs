@@ -137,7 +137,9 @@ fn boolean<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D:
         Value::String(text) if text == "true" => Ok(true),
         Value::String(text) if text == "false" => Ok(false),
         Value::Null => Ok(false),
-        other => Err(serde::de::Error::custom(format!("expected true or false, found {other}"))),
+        other @ (Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(serde::de::Error::custom(format!("expected true or false, found {other}")))
+        }
     }
 }
 
