@@ -32,7 +32,8 @@ fn texts_keep_what_can_be_kept() {
 
 #[test]
 fn numbers_are_exact_where_they_can_be() {
-    for (text, is) in [("18446744073709551615", Value::from(u64::MAX)), ("-9223372036854775808", Value::from(i64::MIN))] {
+    for (text, is) in [("18446744073709551615", Value::from(u64::MAX)), ("-9223372036854775808", Value::from(i64::MIN))]
+    {
         assert_eq!(read::document(text.as_bytes()).unwrap(), is);
     }
     let great = read::document(b"123456789012345678901234567891").unwrap();
@@ -96,7 +97,8 @@ fn depth_has_an_end_that_fits_a_small_stack() {
 
 #[test]
 fn policies_of_our_own_take_only_plain_json() {
-    for refused in [&b"\"\xff\""[..], br#""\ud83d""#, b"1 null", b"1e400", &[b"[".repeat(65), b"]".repeat(65)].concat()] {
+    for refused in [&b"\"\xff\""[..], br#""\ud83d""#, b"1 null", b"1e400", &[b"[".repeat(65), b"]".repeat(65)].concat()]
+    {
         plain(refused).unwrap_err();
     }
     assert_eq!(plain(br#"{"a":[1]}"#).unwrap(), read::document(br#"{"a":[1]}"#).unwrap());

@@ -1,6 +1,6 @@
 //! `multipart/form-data` (RFC 7578): each name with the list of its parts; a part of JSON is parsed.
 //!
-//! Read as Go's `mime/multipart` reads it, which is laxer than RFC 2046 and in places peculiar: `docs/adr/0008` says why this
+//! Read as Go's `mime/multipart` reads it, which is laxer than RFC 2046 and in places peculiar: `docs/adr/0011` says why this
 //! is no crate's work.
 //!
 //! ```text

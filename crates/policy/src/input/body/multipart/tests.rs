@@ -179,6 +179,20 @@ proptest! {
 }
 
 const PIECES: &[&[u8]] = &[
-    b"--XX", b"\r\n", b"\n", b"--", b" ", b"Content-Disposition: form-data; name=", b"\"a\"", b"a*0=", b"%41", b"=",
-    b"=\r\n", b"Content-Transfer-Encoding: quoted-printable", b"Content-Type: application/json", b"[\"", b"\xff", b"\\",
+    b"--XX",
+    b"\r\n",
+    b"\n",
+    b"--",
+    b" ",
+    b"Content-Disposition: form-data; name=",
+    b"\"a\"",
+    b"a*0=",
+    b"%41",
+    b"=",
+    b"=\r\n",
+    b"Content-Transfer-Encoding: quoted-printable",
+    b"Content-Type: application/json",
+    b"[\"",
+    b"\xff",
+    b"\\",
 ];
