@@ -36,8 +36,7 @@ impl Header {
             if line.is_empty() {
                 return Ok(Some(header));
             }
-            let (name, value) =
-                split(&line).ok_or_else(|| format!("malformed MIME header line: {}", text::quote(&line)))?;
+            let (name, value) = split(&line).ok_or_else(|| malformed(&line))?;
             count += 1;
             if count > MAX_HEADERS {
                 return Err(TOO_LARGE.to_owned());
@@ -113,6 +112,21 @@ fn split(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let is_value = value.iter().all(|b| matches!(b, b'\t' | b' '..=b'~' | 0x80..));
     let start = value.iter().position(|b| !is_blank(*b)).unwrap_or(value.len());
     (is_name && is_value).then_some((name, value.get(start..)?))
+}
+
+/// Go's message; a name that can be one is shown as Go writes names, with a capital in front and behind each hyphen.
+fn malformed(line: &[u8]) -> String {
+    let mut shown = line.to_vec();
+    let end = memchr::memchr(b':', line).unwrap_or_default();
+    let name = shown.get_mut(..end).unwrap_or_default();
+    if name.iter().all(|b| is_name_byte(*b)) {
+        let mut is_first = true;
+        for byte in name {
+            *byte = if is_first { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() };
+            is_first = *byte == b'-';
+        }
+    }
+    format!("malformed MIME header line: {}", text::quote(&shown))
 }
 
 /// `tchar` of RFC 9110 §5.6.2.

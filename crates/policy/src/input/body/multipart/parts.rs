@@ -125,7 +125,14 @@ impl<'a> Parts<'a> {
             }
             from = behind;
         }
-        (self.rest.len(), false)
+        (self.rest.len() - self.begun_boundary(), false)
+    }
+
+    /// How many bytes at the end could be the begin of a boundary line; they are no data.
+    fn begun_boundary(&self) -> usize {
+        let first = self.finder.needle().first();
+        let begun = self.rest.iter().rposition(|b| Some(b) == first).and_then(|at| self.rest.get(at..));
+        begun.filter(|begun| self.finder.needle().starts_with(begun)).map_or(0, <[u8]>::len)
     }
 }
 

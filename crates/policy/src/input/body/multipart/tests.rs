@@ -58,7 +58,8 @@ fn mistakes_are_told_in_the_words_of_go() {
         ("--XX\r\n x: y\r\n".to_owned(), r#"malformed MIME header initial line: " x: y""#),
         (format!("--XX\r\n {}\r\n", "x".repeat(80)), "multipart: message too large"),
         ("--XX\r\na\u{1}: y\r\n".to_owned(), r#"malformed MIME header line: "a\x01: y""#),
-        ("--XX\r\na: y\u{1}\r\n".to_owned(), r#"malformed MIME header line: "a: y\x01""#),
+        ("--XX\r\nx-aB: y\u{1}\r\n".to_owned(), r#"malformed MIME header line: "X-Ab: y\x01""#),
+        ("--XX\r\na b: y\u{1}\r\n".to_owned(), r#"malformed MIME header line: "a b: y\x01""#),
         (format!("--XX\r\n{}\r\n", "a: b\r\n".repeat(10_001)), "multipart: message too large"),
     ] {
         assert_eq!(form(&body).unwrap_err(), is, "{body}");
