@@ -66,6 +66,12 @@ pub trait Decide: Send + Sync + 'static {
     /// The recorded refusal of a request that never reached [`Decide::check`], or whose check came to no end.
     fn refuse(&self, reason: Reason) -> Reply;
 
+    /// The recorded refusal of a request of `size` bytes, where `max` are allowed.
+    fn refuse_size(&self, size: usize, max: usize) -> Reply {
+        let _ = (size, max);
+        self.refuse(Reason::BodyTooLarge)
+    }
+
     /// Told of every request that was shed; its answer was encoded long before, so this must cost next to nothing.
     fn shed(&self) {}
 

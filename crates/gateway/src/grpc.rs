@@ -39,8 +39,8 @@ impl Code {
 pub(crate) enum Unreadable {
     /// Not exactly one uncompressed message.
     Malformed,
-    /// Longer than allowed.
-    TooLarge,
+    /// Longer than allowed; with the length that its prefix announces.
+    TooLarge(usize),
     /// The caller went away.
     Gone,
 }
@@ -59,7 +59,8 @@ pub(crate) async fn read_message(mut body: Incoming, max: usize) -> Result<Bytes
         let Ok(data) = frame.map_err(|_gone| Unreadable::Gone)?.into_data() else { continue };
         let len = first.as_ref().map_or(0, Bytes::len).max(joined.as_ref().map_or(0, BytesMut::len)) + data.len();
         if len > max.saturating_add(PREFIX) {
-            return Err(Unreadable::TooLarge);
+            let start = joined.as_deref().or(first.as_deref()).unwrap_or_default();
+            return Err(Unreadable::TooLarge(announced(start, &data)));
         }
         match (&mut first, &mut joined) {
             (None, None) => first = Some(data),
@@ -74,6 +75,12 @@ pub(crate) async fn read_message(mut body: Incoming, max: usize) -> Result<Bytes
     }
     let whole = joined.map(BytesMut::freeze).or(first).unwrap_or_default();
     unframe(whole)
+}
+
+/// The length in the prefix of a message that begins with `start` and goes on with `more`.
+fn announced(start: &[u8], more: &[u8]) -> usize {
+    let prefix = start.iter().chain(more).take(PREFIX).skip(1);
+    prefix.fold(0, |length, byte| length << 8 | usize::from(*byte))
 }
 
 fn unframe(mut whole: Bytes) -> Result<Bytes, Unreadable> {

@@ -103,9 +103,12 @@ impl<D: Decide> Shared<D> {
     }
 
     async fn decide_check(&self, offer: &Offer, request: Request<Incoming>, deadline: Instant) -> Encoded {
-        let bytes = match grpc::read_message(request.into_body(), self.plan.max_request).await {
+        let max = self.plan.max_request;
+        let bytes = match grpc::read_message(request.into_body(), max).await {
             Ok(bytes) => bytes,
-            Err(Unreadable::TooLarge) => return self.refuse(Reason::BodyTooLarge),
+            Err(Unreadable::TooLarge(size)) => {
+                return self.refuse_by(Reason::BodyTooLarge, |decide| decide.refuse_size(size, max));
+            }
             Err(Unreadable::Malformed | Unreadable::Gone) => return self.refuse(Reason::MalformedRequest),
         };
         let scratch = Scratch::default();
@@ -115,7 +118,11 @@ impl<D: Decide> Shared<D> {
 
     /// A recorded refusal; if even that fails, an unrecorded one.
     fn refuse(&self, reason: Reason) -> Encoded {
-        match catch_unwind(AssertUnwindSafe(|| self.decide.refuse(reason))) {
+        self.refuse_by(reason, |decide| decide.refuse(reason))
+    }
+
+    fn refuse_by(&self, reason: Reason, refusal: impl FnOnce(&D) -> Reply) -> Encoded {
+        match catch_unwind(AssertUnwindSafe(|| refusal(&self.decide))) {
             Ok(reply) if !allows(&reply) => encode(&reply),
             Ok(_) | Err(_) => Encoded::Message(refuse(reason)),
         }

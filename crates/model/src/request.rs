@@ -59,6 +59,8 @@ pub struct HttpFields<'a> {
     pub body: &'a [u8],
     /// True when the body came as `raw_body` (filter option `pack_as_bytes`).
     pub body_is_raw: bool,
+    /// `body`, when `raw_body` came beside it; Envoy sends one of them.
+    pub text_body: &'a str,
     /// `attributes.request.time` as (seconds, nanoseconds) since the epoch.
     pub time: Option<(i64, i32)>,
 }

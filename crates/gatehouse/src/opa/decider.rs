@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 use gateway::wire::rls::{RlsAnswer, RlsCall};
+use gateway::wire::{Encoded, encode_plugin_reply};
 use gateway::{Check, Decide, Reply, RlsFault};
 use model::{PluginReply, Reason};
 use policy::opa::Outcome;
@@ -22,6 +23,8 @@ const INTERNAL: u8 = 13;
 pub(crate) struct OpaDecider {
     pub(crate) active: Arc<ArcSwapOption<Active>>,
     pub(crate) strict: bool,
+    /// The longest answer, when there is such a limit.
+    pub(crate) max_answer: Option<usize>,
     /// `None` unless performance metrics are on.
     pub(crate) metrics: Option<Arc<PluginMetrics>>,
     pub(crate) logs: Option<Arc<Logs>>,
@@ -34,6 +37,18 @@ impl OpaDecider {
             metrics.failed("envoyauth_eval_error");
         }
         Reply::Plugin(PluginReply::fault(UNKNOWN, "not all bundles are active", self.strict))
+    }
+
+    /// An answer that is too long becomes a fault, as by the server that the plugin is built with.
+    fn fitting(&self, reply: PluginReply) -> PluginReply {
+        let Some(max) = self.max_answer else { return reply };
+        match encode_plugin_reply(&reply) {
+            Ok(Encoded::Message(bytes)) if bytes.len() > max => {
+                let message = format!("grpc: trying to send message larger than max ({} vs. {max})", bytes.len());
+                PluginReply::fault(RESOURCE_EXHAUSTED, message, self.strict)
+            }
+            Ok(_) | Err(_) => reply,
+        }
     }
 }
 
@@ -51,13 +66,11 @@ impl Decide for OpaDecider {
         if let Some(logs) = &self.logs {
             logs.decided(active, check.bytes.clone(), record);
         }
-        Reply::Plugin(reply)
+        Reply::Plugin(self.fitting(reply))
     }
 
     fn refuse(&self, reason: Reason) -> Reply {
-        let (code, message) = if reason == Reason::BodyTooLarge {
-            (RESOURCE_EXHAUSTED, "grpc: received message larger than max")
-        } else if reason == Reason::MalformedRequest {
+        let (code, message) = if reason == Reason::MalformedRequest {
             (INTERNAL, "grpc: error unmarshalling request")
         } else if reason == Reason::DeadlineExceeded {
             (DEADLINE_EXCEEDED, "context deadline exceeded")
@@ -68,6 +81,14 @@ impl Decide for OpaDecider {
             metrics.failed("unknown_context_error");
         }
         Reply::Plugin(PluginReply::fault(code, message, self.strict))
+    }
+
+    fn refuse_size(&self, size: usize, max: usize) -> Reply {
+        if let Some(metrics) = &self.metrics {
+            metrics.failed("unknown_context_error");
+        }
+        let message = format!("grpc: received message larger than max ({size} vs. {max})");
+        Reply::Plugin(PluginReply::fault(RESOURCE_EXHAUSTED, message, self.strict))
     }
 
     fn rate_limit(&self, _: &RlsCall<'_>) -> Result<RlsAnswer, RlsFault> {

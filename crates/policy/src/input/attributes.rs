@@ -117,6 +117,9 @@ fn http(plan: &HttpPlan, source: &Source<'_, '_>, keys: &Keys) -> Value {
             http.insert(keys.body.clone(), Value::from(String::from_utf8_lossy(received.body).as_ref()));
         }
     }
+    if read.body && source.is_received() {
+        put_text(&mut http, &keys.body, received.text_body);
+    }
     if let Some(headers) = headers(&plan.headers, source) {
         http.insert(keys.headers.clone(), headers);
     }

@@ -12,6 +12,7 @@ mod parsed;
 mod plan;
 mod principal;
 mod source;
+mod text;
 
 use model::Identity;
 use prost_reflect::DescriptorPool;
@@ -43,7 +44,7 @@ pub(crate) struct Material<'a, 'r> {
 /// that are not read have to be parsed, too.
 pub(crate) fn build(plan: &InputPlan, material: &Material<'_, '_>) -> Result<Value, String> {
     let source = &material.source;
-    let strict = matches!(source, Source::Received(_));
+    let strict = source.is_received();
     keys::with(|keys| {
         let mut root = Object::new();
         if plan.attributes.any() {
@@ -55,8 +56,8 @@ pub(crate) fn build(plan: &InputPlan, material: &Material<'_, '_>) -> Result<Val
         if plan.parsed_path || (strict && source.full_path().contains('%')) {
             root.insert(keys.parsed_path.clone(), parsed::path(source)?);
         }
-        if plan.parsed_query || (strict && source.query().contains(['%', ';'])) {
-            root.insert(keys.parsed_query.clone(), parsed::query(source.query())?);
+        if plan.parsed_query || (strict && parsed::may_be_refused(source.query())) {
+            root.insert(keys.parsed_query.clone(), parsed::query(source)?);
         }
         if material.bodies && (plan.parsed_body || strict) {
             let body = body::parse(source, material.descriptors)?;

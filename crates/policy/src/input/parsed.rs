@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use regorus::Value;
 
 use crate::input::source::Source;
+use crate::input::text;
+
+/// The most parameters of a query or form, as in Go.
+const MAX_PARAMETERS: usize = 10_000;
 
 /// `parsed_path`.
 pub(super) fn path(source: &Source<'_, '_>) -> Result<Value, String> {
@@ -15,46 +19,62 @@ pub(super) fn path(source: &Source<'_, '_>) -> Result<Value, String> {
 pub(super) fn segments(source: &Source<'_, '_>) -> Result<Vec<String>, String> {
     let full = source.full_path();
     let path = full.split('?').next().unwrap_or_default();
-    let decoded = unescape(path, false)?;
+    let decoded = unescape(path.as_bytes(), false)?;
+    let decoded = text::from_bytes(&decoded);
     Ok(decoded.trim_start_matches('/').split('/').map(str::to_owned).collect())
 }
 
-/// Go's `url.ParseQuery`: values are lists, `+` is a space, a bad escape or `;` is an error.
-pub(super) fn query(query: &str) -> Result<Value, String> {
-    pairs(query).map(object_of_lists)
+/// `parsed_query`.
+pub(super) fn query(source: &Source<'_, '_>) -> Result<Value, String> {
+    pairs(source.query().as_bytes()).map(|values| object_of_lists(values, source))
 }
 
-/// The pairs of a query or form, by name.
-pub(super) fn pairs(query: &str) -> Result<BTreeMap<String, Vec<String>>, String> {
-    if query.contains(';') {
+/// Whether [`query`] could refuse it.
+pub(super) fn may_be_refused(query: &str) -> bool {
+    query.contains(['%', ';']) || query.len() >= MAX_PARAMETERS
+}
+
+/// The pairs of a query or form, by name, as Go's `url.ParseQuery` reads them: `+` is a space, a bad escape or `;` is an error.
+pub(super) fn pairs(query: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<Value>>, String> {
+    if query.iter().filter(|byte| **byte == b'&').count() >= MAX_PARAMETERS {
+        return Err("number of URL query parameters exceeded limit".to_owned());
+    }
+    if query.contains(&b';') {
         return Err("invalid semicolon separator in query".to_owned());
     }
-    let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+    let mut values: BTreeMap<Vec<u8>, Vec<Value>> = BTreeMap::new();
+    for pair in query.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
+        let mut parts = pair.splitn(2, |byte| *byte == b'=');
+        let (name, value) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
         let (name, value) = (unescape(name, true)?, unescape(value, true)?);
-        values.entry(name).or_default().push(value);
+        values.entry(name).or_default().push(Value::from(text::from_bytes(&value)));
     }
     Ok(values)
 }
 
-/// An object whose values are lists of strings.
-pub(super) fn object_of_lists(values: BTreeMap<String, Vec<String>>) -> Value {
-    let mut object = regorus::value::Object::new();
+/// An object whose values are lists.
+///
+/// Names that differ only in bytes that are no UTF-8 look the same here: as in the plugin the last of them stays, but in
+/// policies of our own nothing is hidden.
+pub(super) fn object_of_lists(values: BTreeMap<Vec<u8>, Vec<Value>>, source: &Source<'_, '_>) -> Value {
+    let mut lists: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for (name, list) in values {
-        let list: Vec<Value> = list.into_iter().map(Value::from).collect();
-        object.insert(Value::from(name), Value::from(list));
+        let known = lists.entry(text::from_bytes(&name)).or_default();
+        if source.is_received() {
+            *known = list;
+        } else {
+            known.extend(list);
+        }
     }
-    object.into_value()
+    let object: BTreeMap<Value, Value> =
+        lists.into_iter().map(|(name, list)| (Value::from(name), Value::from(list))).collect();
+    Value::from(object)
 }
 
-/// Percent-decoding that refuses a bad escape. Bytes that are no UTF-8 become U+FFFD, as when Go writes JSON.
-fn unescape(text: &str, plus_is_space: bool) -> Result<String, String> {
-    if !text.bytes().any(|b| b == b'%' || (plus_is_space && b == b'+')) {
-        return Ok(text.to_owned());
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
+/// Percent-decoding that refuses a bad escape.
+fn unescape(escaped: &[u8], plus_is_space: bool) -> Result<Vec<u8>, String> {
+    let mut out = Vec::with_capacity(escaped.len());
+    let mut rest = escaped;
     while let Some((byte, after)) = rest.split_first() {
         rest = after;
         match byte {
@@ -68,10 +88,11 @@ fn unescape(text: &str, plus_is_space: bool) -> Result<String, String> {
             other => out.push(*other),
         }
     }
-    Ok(String::from_utf8_lossy(&out).into_owned())
+    Ok(out)
 }
 
-fn hex(digits: &[u8]) -> Option<u8> {
+/// The byte that hexadecimal digits stand for.
+pub(super) fn hex(digits: &[u8]) -> Option<u8> {
     digits.iter().try_fold(0_u8, |value, digit| {
         let digit = char::from(*digit).to_digit(16)?;
         Some(value << 4 | u8::try_from(digit).ok()?)
@@ -81,5 +102,5 @@ fn hex(digits: &[u8]) -> Option<u8> {
 /// The message of Go's `url.EscapeError`, with what stands where two digits should.
 fn bad_escape(after: &[u8]) -> String {
     let shown = after.get(..after.len().min(2)).unwrap_or_default();
-    format!("invalid URL escape {:?}", format!("%{}", String::from_utf8_lossy(shown)))
+    format!("invalid URL escape {}", text::quote(&[b"%", shown].concat()))
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use model::{Header, RequestContext, RequestView};
+use model::{Header, HttpFields, RequestContext, RequestView};
 
 /// A request, in one of the two ways that policies may see it.
 #[derive(Clone, Copy)]
@@ -19,6 +19,23 @@ impl<'a> Source<'a, '_> {
             Self::Sanitised(request) => request.view,
             Self::Received(view) => *view,
         }
+    }
+
+    /// True for a request that is shown as it came.
+    pub(super) const fn is_received(&self) -> bool {
+        matches!(self, Self::Received(_))
+    }
+
+    /// The body and whether it came as bytes. The plugin looks at `body` first, everybody else at the body in bytes.
+    pub(super) fn body(&self) -> (&'a [u8], bool) {
+        let HttpFields { body, body_is_raw, text_body, .. } = *self.view().http();
+        if self.is_received() && !text_body.is_empty() { (text_body.as_bytes(), false) } else { (body, body_is_raw) }
+    }
+
+    /// The body in bytes, as bodies of gRPC come.
+    pub(super) fn raw_body(&self) -> Option<&'a [u8]> {
+        let http = self.view().http();
+        http.body_is_raw.then_some(http.body)
     }
 
     pub(super) fn headers(&self) -> &[Header<'a>] {

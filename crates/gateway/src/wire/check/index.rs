@@ -163,8 +163,9 @@ impl<'a> Builder<'a> {
         let plain_headers = lower_names(&mut headers, scratch) && came_as_map;
         let body_is_raw = !self.raw_body.is_empty();
         let body = if body_is_raw { self.raw_body } else { self.text_body.as_bytes() };
+        let text_body = if body_is_raw { self.text_body } else { "" };
         CheckIndex {
-            http: HttpFields { body, body_is_raw, ..self.http },
+            http: HttpFields { body, body_is_raw, text_body, ..self.http },
             headers,
             source: self.source,
             destination: self.destination,

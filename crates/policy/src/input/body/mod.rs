@@ -1,18 +1,21 @@
 //! `parsed_body` and `truncated_body`, as opa-envoy-plugin makes them (`envoyauth/request.go`).
 //!
 //! By `content-type`: JSON, forms (URL-encoded and multipart) and, with descriptors, gRPC. Other kinds of body give `null`.
+//! In place of the plugin itself ([`Source::Received`]) a body is read as Go reads it, with Go's messages; for policies of our
+//! own whatever is not plain is refused.
 
 mod grpc;
+mod headers;
+mod json;
 mod multipart;
 
 use prost_reflect::DescriptorPool;
 use regorus::Value;
 
+use self::headers::Headers;
 use crate::input::parsed::{object_of_lists, pairs};
 use crate::input::source::Source;
-
-/// The deepest nesting of a JSON body.
-const MAX_JSON_DEPTH: usize = 64;
+use crate::input::text;
 
 /// A body as policies see it.
 pub(super) struct ParsedBody {
@@ -31,79 +34,75 @@ const fn whole(value: Value) -> ParsedBody {
 
 /// Parses the body. `descriptors` are those of the gRPC services whose messages can be read.
 pub(super) fn parse(source: &Source<'_, '_>, descriptors: Option<&DescriptorPool>) -> Result<ParsedBody, String> {
+    let headers = Headers::of(source);
     // Set by Envoy itself, on a header that it takes from clients.
-    if first(source, "x-envoy-auth-partial-body") == Some(b"true") {
+    if headers.find("x-envoy-auth-partial-body") == Some(b"true") {
         return Ok(TRUNCATED);
     }
-    let Some(content_type) = first(source, "content-type").and_then(|v| std::str::from_utf8(v).ok()) else {
+    let Some(content_type) = headers.find("content-type").and_then(|v| std::str::from_utf8(v).ok()) else {
         return Ok(NOTHING);
     };
-    let http = source.view().http();
     if content_type.contains("application/grpc") && !content_type.contains("application/json") {
-        return match descriptors {
-            Some(descriptors) if http.body_is_raw => grpc::parse(source, http.body, descriptors),
+        return match (descriptors, source.raw_body()) {
+            (Some(descriptors), Some(body)) => grpc::parse(source, body, descriptors),
             _ => Ok(NOTHING),
         };
     }
-    let parse: fn(&str, &[u8]) -> Result<ParsedBody, String> = if content_type.contains("application/json") {
-        |_, body| json(body).map(whole)
-    } else if content_type.contains("application/x-www-form-urlencoded") {
-        |_, body| form(body).map(whole)
-    } else if content_type.contains("multipart/form-data") {
-        multipart::parse
-    } else {
-        return Ok(NOTHING);
-    };
-    if http.body.is_empty() {
+    let parse: fn(&Source<'_, '_>, &str, &[u8]) -> Result<ParsedBody, String> =
+        if content_type.contains("application/json") {
+            |source, _, body| json::parse(source, body).map(whole)
+        } else if content_type.contains("application/x-www-form-urlencoded") {
+            |source, _, body| form(source, body).map(whole)
+        } else if content_type.contains("multipart/form-data") {
+            multipart::parse
+        } else {
+            return Ok(NOTHING);
+        };
+    let (body, _) = source.body();
+    if body.is_empty() {
         return Ok(NOTHING);
     }
-    if is_cut(source, http.body.len())? {
+    if is_cut(&headers, body.len())? {
         return Ok(TRUNCATED);
     }
-    parse(content_type, http.body)
-}
-
-fn first<'a>(source: &Source<'a, '_>, name: &str) -> Option<&'a [u8]> {
-    source.headers().iter().find(|h| h.name == name).map(|h| h.value)
+    parse(source, content_type, body)
 }
 
 /// True when `content-length` promises more than there is.
-fn is_cut(source: &Source<'_, '_>, len: usize) -> Result<bool, String> {
-    let Some(value) = first(source, "content-length") else { return Ok(false) };
-    let text = String::from_utf8_lossy(value);
-    let promised: i64 =
-        text.parse().map_err(|_not_one| format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))?;
+fn is_cut(headers: &Headers<'_, '_>, len: usize) -> Result<bool, String> {
+    let Some(value) = headers.find("content-length") else { return Ok(false) };
+    let promised =
+        integer(value).map_err(|problem| format!("strconv.ParseInt: parsing {}: {problem}", text::quote(value)))?;
     Ok(promised != -1 && promised > i64::try_from(len).unwrap_or(i64::MAX))
 }
 
-fn form(body: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(body).map_err(|_not_text| "form body is not UTF-8")?;
-    pairs(text).map(object_of_lists)
+/// Go's `strconv.ParseInt` in base ten.
+fn integer(value: &[u8]) -> Result<i64, &'static str> {
+    const NOT_ONE: &str = "invalid syntax";
+    const TOO_GREAT: &str = "value out of range";
+    let (is_negative, digits) = match value.split_first() {
+        Some((b'-', digits)) => (true, digits),
+        Some((b'+', digits)) => (false, digits),
+        _ => (false, value),
+    };
+    if digits.is_empty() {
+        return Err(NOT_ONE);
+    }
+    let mut size = 0_u64;
+    for digit in digits {
+        let digit = char::from(*digit).to_digit(10).ok_or(NOT_ONE)?;
+        size = size.checked_mul(10).and_then(|size| size.checked_add(u64::from(digit))).ok_or(TOO_GREAT)?;
+    }
+    let size = i128::from(size);
+    i64::try_from(if is_negative { -size } else { size }).map_err(|_too_great| TOO_GREAT)
 }
 
-fn json(body: &[u8]) -> Result<Value, String> {
-    let text = std::str::from_utf8(body).map_err(|_not_text| "JSON body is not UTF-8")?;
-    if depth_of(body) > MAX_JSON_DEPTH {
-        return Err("JSON body is nested too deep".to_owned());
+fn form(source: &Source<'_, '_>, body: &[u8]) -> Result<Value, String> {
+    if !source.is_received() && std::str::from_utf8(body).is_err() {
+        return Err("form body is not UTF-8".to_owned());
     }
-    Value::from_json_str(text).map_err(|_malformed| "JSON body cannot be parsed".to_owned())
+    pairs(body).map(|values| object_of_lists(values, source))
 }
 
-/// The deepest nesting of brackets outside of strings.
-fn depth_of(body: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0_usize, false, false);
-    for byte in body {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'[' | b'{' if !in_string => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
-}
+#[cfg(test)]
+mod tests;

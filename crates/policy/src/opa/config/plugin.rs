@@ -29,6 +29,9 @@ pub struct PluginConfig {
     /// The largest check.
     #[serde(rename = "grpc-max-recv-msg-size", deserialize_with = "integer")]
     pub grpc_max_recv_msg_size: i64,
+    /// The longest answer.
+    #[serde(rename = "grpc-max-send-msg-size", deserialize_with = "integer")]
+    pub grpc_max_send_msg_size: i64,
     /// Leave out `parsed_body` and `truncated_body`.
     #[serde(rename = "skip-request-body-parse", deserialize_with = "boolean")]
     pub skip_request_body_parse: bool,
@@ -56,6 +59,7 @@ impl Default for PluginConfig {
             enable_reflection: false,
             proto_descriptor: String::new(),
             grpc_max_recv_msg_size: 4 << 20,
+            grpc_max_send_msg_size: i64::from(i32::MAX),
             skip_request_body_parse: false,
             enable_performance_metrics: false,
             buckets: vec![1e-6, 5e-6, 1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 3e-3, 5e-3, 0.1, 1.0],
@@ -125,6 +129,9 @@ impl PluginConfig {
         problems.extend(self.decision_path().err());
         if !(1..=256 << 20).contains(&self.grpc_max_recv_msg_size) {
             problems.push("grpc-max-recv-msg-size: must be from 1 to 268435456".to_owned());
+        }
+        if self.grpc_max_send_msg_size < 1 {
+            problems.push("grpc-max-send-msg-size: must be 1 or more".to_owned());
         }
         problems
     }

@@ -1,6 +1,8 @@
 //! The first message of a gRPC call, read with the descriptors that the operator gave.
 
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+mod sift;
+
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, SerializeOptions};
 use regorus::Value;
 
 use super::{NOTHING, ParsedBody, TRUNCATED, whole};
@@ -26,9 +28,19 @@ pub(super) fn parse(source: &Source<'_, '_>, body: &[u8], descriptors: &Descript
     if method.is_client_streaming() {
         return Ok(NOTHING);
     }
-    let message = DynamicMessage::decode(method.input(), message).map_err(|error| format!("proto: {error}"))?;
+    let message = decode(source, &method.input(), message).map_err(|error| format!("proto: {error}"))?;
     let json = message
         .serialize_with_options(serde_json::value::Serializer, &SerializeOptions::new())
         .map_err(|error| error.to_string())?;
     Ok(whole(Value::from(json)))
+}
+
+fn decode(source: &Source<'_, '_>, kind: &MessageDescriptor, message: &[u8]) -> Result<DynamicMessage, String> {
+    match DynamicMessage::decode(kind.clone(), message) {
+        Err(_) if source.is_received() => {
+            let sifted = sift::known_fields(kind, message)?;
+            DynamicMessage::decode(kind.clone(), sifted.as_slice()).map_err(|_malformed| sift::MALFORMED.to_owned())
+        }
+        decoded => decoded.map_err(|error| error.to_string()),
+    }
 }
