@@ -6,6 +6,7 @@
 
 mod digests;
 mod dispatch;
+mod encoding;
 mod glob;
 mod guards;
 mod jwt;
@@ -17,8 +18,11 @@ mod pure;
 mod re2;
 mod sprintf;
 mod text;
+mod time;
+mod to_number;
 mod units;
 mod uri;
+mod urlquery;
 
 use anyhow::Result;
 use regorus::rvm::program::Program;
@@ -58,6 +62,19 @@ natives! {
     "time.parse_duration_ns", 1, units::parse_duration_ns, engine_parse_duration_ns;
     "units.parse", 1, units::parse, engine_units_parse;
     "units.parse_bytes", 1, units::parse_bytes, engine_units_parse_bytes;
+    "to_number", 1, to_number::to_number, engine_to_number;
+    "indexof", 2, text::indexof, engine_indexof;
+    "indexof_n", 2, text::indexof_n, engine_indexof_n;
+    "time.add_date", 4, time::add_date, engine_time_add_date;
+    "time.format", 1, time::format, engine_time_format;
+    "base64.decode", 1, encoding::base64_decode, engine_base64_decode;
+    "base64.is_valid", 1, encoding::base64_is_valid, engine_base64_is_valid;
+    "base64url.decode", 1, encoding::base64url_decode, engine_base64url_decode;
+    "hex.decode", 1, encoding::hex_decode, engine_hex_decode;
+    "urlquery.decode", 1, urlquery::decode, engine_urlquery_decode;
+    "urlquery.decode_object", 1, urlquery::decode_object, engine_urlquery_decode_object;
+    "urlquery.encode", 1, urlquery::encode, engine_urlquery_encode;
+    "urlquery.encode_object", 1, urlquery::encode_object, engine_urlquery_encode_object;
     "uuid.parse", 1, legacy::uuid_parse, engine_uuid_parse;
 }
 

@@ -133,6 +133,7 @@ const PURE: &[&str] = &[
     "time.clock",
     "time.date",
     "time.diff",
+    "time.format",
     "time.parse_duration_ns",
     "time.parse_ns",
     "time.parse_rfc3339_ns",

@@ -112,7 +112,9 @@ fn run_interpreter(engine: &mut Engine, rule: &str, input: Value, limits: Limits
 }
 
 fn failure(is_limit: bool, text: &str) -> Failure {
-    // Only the last line: the rest is a picture of the source. Values in it may come from the request.
+    // Values may come from the request, and have lines of their own: the engine names one at the end, behind these words.
+    let text = text.split_once(". Got `").map_or(text, |(before, _)| before);
+    // Only the last line: the rest is a picture of the source.
     let line = text.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or(text);
     let short: String = line.chars().take(200).collect();
     if is_limit { Failure::Limit(short) } else { Failure::Error(short) }
