@@ -32,7 +32,14 @@ fn read(text: &str) -> Result<Value> {
             let number = read_hexadecimal(&part).filter(|number| number.is_finite()).context("no number")?;
             Ok(Value::from(if sign.is_empty() { number } else { -number }))
         }
-        None => Ok(Value::from_json_str(&format!("{sign}{}", as_json(&part).context("no number")?))?),
+        None => {
+            let json = format!("{sign}{}", as_json(&part).context("no number")?);
+            // What has more digits than doubles stays exact here, but what is beyond doubles is refused there.
+            if are_digits(&part) && part.len() < 300 {
+                return Value::from_numeric_string(&json);
+            }
+            Value::from_json_str(&json)
+        }
     }
 }
 
