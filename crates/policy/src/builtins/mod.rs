@@ -8,6 +8,7 @@ mod digests;
 mod dispatch;
 mod encoding;
 mod glob;
+mod globs;
 mod guards;
 mod jwt;
 mod legacy;
@@ -17,12 +18,15 @@ mod pattern_cache;
 mod pure;
 mod re2;
 mod sprintf;
+mod template;
 mod text;
 mod time;
 mod to_number;
 mod units;
 mod uri;
 mod urlquery;
+mod x509;
+mod yaml;
 
 use anyhow::Result;
 use regorus::rvm::program::Program;
@@ -95,6 +99,8 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("crypto.hmac.sha512", 2, digests::hmac_sha512),
     ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
+    ("crypto.x509.parse_certificate_request", 1, x509::parse_certificate_request),
+    ("crypto.x509.parse_certificates", 1, x509::parse_certificates),
     ("internal.template_string", 1, sprintf::template_string),
     ("http.send", 1, crate::http_send::call),
     ("io.jwt.decode", 1, jwt::jwt_decode),
@@ -120,11 +126,15 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("net.cidr_overlap", 2, net::cidr_contains),
     ("opa.runtime", 0, legacy::opa_runtime),
     ("re_match", 2, legacy::re_match),
+    ("regex.globs_match", 2, globs::globs_match),
     ("set_diff", 2, legacy::set_diff),
-    ("strings.render_template", 2, text::render_template),
+    ("strings.render_template", 2, template::render_template),
     ("strings.split_n", 3, text::strings_split_n),
     ("uri.is_valid", 1, uri::is_valid),
     ("uri.parse", 1, uri::parse),
+    ("yaml.is_valid", 1, yaml::is_valid),
+    ("yaml.marshal", 1, yaml::marshal),
+    ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
 /// True for a builtin that the engine has not.

@@ -136,7 +136,10 @@ mod tests {
     fn messages_name_no_values() {
         for (text, said) in [
             ("Cannot add Object({\"a\": \"(b)\\n\"}) and Number(1) (pc=7)", "cannot add such values"),
-            ("Register 3 does not contain an array (value=String(\"x\"), pc=1)", "Register 3 does not contain an array"),
+            (
+                "Register 3 does not contain an array (value=String(\"x\"), pc=1)",
+                "Register 3 does not contain an array",
+            ),
             ("modulo on floating-point number (left=1.5, right=1, pc=2)", "modulo on floating-point number"),
             (
                 "--> a.rego:3:1\n  |\n3 | x\n  | ^\nerror: `add` expects numeric argument. Got `{\"a\":\n \"secret\"}` instead\n",
