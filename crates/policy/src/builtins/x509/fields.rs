@@ -349,6 +349,8 @@ fn url(text: &Value) -> Result<Value> {
         Some(Value::String(text)) => text.to_string(),
         _ => String::new(),
     };
+    let after_scheme = text.as_string()?.split_once("//").map_or("", |(_, after)| after);
+    let has_user = after_scheme.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'));
     let (hostname, port) = (part("hostname"), part("port"));
     let hostname = if hostname.contains(':') { format!("[{hostname}]") } else { hostname };
     let host = if port.is_empty() { hostname } else { format!("{hostname}:{port}") };
@@ -357,7 +359,8 @@ fn url(text: &Value) -> Result<Value> {
     Ok(object([
         ("Scheme", Value::from(part("scheme"))),
         ("Opaque", Value::from("")),
-        ("User", Value::Null),
+        // Go does not tell names and passwords.
+        ("User", if has_user { Value::new_object() } else { Value::Null }),
         ("Host", Value::from(host)),
         ("Path", Value::from(path)),
         ("RawPath", Value::from(raw_path)),

@@ -1,6 +1,6 @@
 //! `crypto.x509.parse_certificates` and `crypto.x509.parse_certificate_request`: certificates as Go's crypto/x509 has
-//! them, in JSON. Nothing is verified. Address ranges of name constraints and policy mappings are not read: they are
-//! `null`.
+//! them, in JSON. Nothing is verified. Address ranges of name constraints, policy mappings and attributes of requests are
+//! not read: they are `null`. The constraints on policies are not read, either.
 
 mod fields;
 
