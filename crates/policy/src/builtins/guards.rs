@@ -81,26 +81,6 @@ pub(super) fn count(args: &[Value]) -> Result<Value> {
     Ok(Value::from(count as u64))
 }
 
-/// `indexof`: the empty text is nowhere.
-pub(super) fn indexof(args: &[Value]) -> Result<Value> {
-    if let [_, Value::String(part)] = args
-        && part.is_empty()
-    {
-        bail!("an empty text is looked for");
-    }
-    call_engine("indexof", args)
-}
-
-/// `indexof_n`: the empty text is nowhere.
-pub(super) fn indexof_n(args: &[Value]) -> Result<Value> {
-    if let [_, Value::String(part)] = args
-        && part.is_empty()
-    {
-        bail!("an empty text is looked for");
-    }
-    call_engine("indexof_n", args)
-}
-
 /// `object.subset`: an empty array is part of every array.
 pub(super) fn object_subset(args: &[Value]) -> Result<Value> {
     if let [Value::Array(_), Value::Array(part)] = args

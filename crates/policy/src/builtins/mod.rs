@@ -58,8 +58,6 @@ natives! {
     "numbers.range_step", 3, guards::numbers_range_step, engine_numbers_range_step;
     "strings.count", 2, guards::strings_count, engine_strings_count;
     "count", 1, guards::count, engine_count;
-    "indexof", 2, guards::indexof, engine_indexof;
-    "indexof_n", 2, guards::indexof_n, engine_indexof_n;
     "object.subset", 2, guards::object_subset, engine_object_subset;
     "time.parse_ns", 2, guards::time_parse_ns, engine_time_parse_ns;
     "replace", 3, guards::replace, engine_replace;
