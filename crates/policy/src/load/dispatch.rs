@@ -23,7 +23,7 @@ pub(crate) fn rewrite(modules: &[Ref<Module>]) -> BTreeMap<String, String> {
             continue;
         }
         let mut edits = Vec::new();
-        visit::module(module, &mut |expr, _| {
+        visit::expressions(module, &mut |expr, _| {
             edits.extend(call(expr, source.contents(), &names).into_iter().flatten());
             true
         });

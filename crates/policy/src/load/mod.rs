@@ -4,6 +4,7 @@ pub(crate) mod dispatch;
 mod edit;
 mod files;
 pub(crate) mod idiom;
+mod negation;
 mod nesting;
 mod parse;
 mod rewrite;

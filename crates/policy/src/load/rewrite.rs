@@ -8,12 +8,16 @@ use regorus::unstable::{Expr, ExprRef};
 use crate::builtins::arity;
 use crate::load::edit::{self, Edit};
 use crate::load::parse::lengths;
-use crate::load::{syntax, visit};
+use crate::load::{negation, syntax, visit};
 
 /// The source as the engine is to read it; `None` when it can stay as it is, or cannot be read at all.
 pub(crate) fn rewrite(path: &str, text: &str, v0: bool) -> Option<String> {
     let older = syntax::rewrite(text, v0);
-    without_outputs(path, older.as_deref().unwrap_or(text), v0).or(older)
+    let older = without_outputs(path, older.as_deref().unwrap_or(text), v0).or(older);
+    if negation::has_its_own_scope(text) {
+        return older;
+    }
+    negation::rewrite(path, older.as_deref().unwrap_or(text), v0).or(older)
 }
 
 fn without_outputs(path: &str, text: &str, v0: bool) -> Option<String> {
@@ -23,13 +27,16 @@ fn without_outputs(path: &str, text: &str, v0: bool) -> Option<String> {
     engine.add_policy(path.to_owned(), text.to_owned()).ok()?;
     let mut edits = Vec::new();
     for module in engine.get_modules() {
-        visit::module(module, &mut |expr, is_statement| match is_statement.then(|| out_call(expr, text)).flatten() {
-            Some(edit) => {
-                edits.push(edit);
-                false
-            }
-            None => true,
-        });
+        visit::expressions(
+            module,
+            &mut |expr, is_statement| match is_statement.then(|| out_call(expr, text)).flatten() {
+                Some(edit) => {
+                    edits.push(edit);
+                    false
+                }
+                None => true,
+            },
+        );
     }
     edit::apply(text, edits)
 }

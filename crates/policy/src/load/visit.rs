@@ -1,11 +1,27 @@
 //! Every expression of a module.
 
-use regorus::unstable::{Expr, ExprRef, Literal, Module, Query, Rule, RuleHead};
+use regorus::unstable::{Expr, ExprRef, Literal, LiteralStmt, Module, Query, Rule, RuleHead};
 
-/// Told of an expression, and whether it is a statement of its own. Says whether to go on inside.
-type Visitor<'v> = dyn FnMut(&ExprRef, bool) -> bool + 'v;
+/// What is told.
+pub(super) enum Seen<'a> {
+    /// A statement, before the expressions in it.
+    Statement(&'a LiteralStmt),
+    /// An expression, and whether it is a statement of its own.
+    Expr(&'a ExprRef, bool),
+}
+
+/// Says whether to go on inside.
+type Visitor<'v> = dyn FnMut(Seen<'_>) -> bool + 'v;
 
 /// Shows all expressions in the heads' values and in the bodies of all rules.
+pub(super) fn expressions(module: &Module, visitor: &mut dyn FnMut(&ExprRef, bool) -> bool) {
+    self::module(module, &mut |seen| match seen {
+        Seen::Statement(_) => true,
+        Seen::Expr(expr, is_statement) => visitor(expr, is_statement),
+    });
+}
+
+/// Shows all statements and expressions.
 pub(super) fn module(module: &Module, visitor: &mut Visitor<'_>) {
     for rule in &module.policy {
         let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };
@@ -21,6 +37,9 @@ pub(super) fn module(module: &Module, visitor: &mut Visitor<'_>) {
 
 fn query(query: &Query, visitor: &mut Visitor<'_>) {
     for statement in &query.stmts {
+        if !visitor(Seen::Statement(statement)) {
+            continue;
+        }
         match &statement.literal {
             Literal::Expr { expr, .. } => self::expr(expr, true, visitor),
             Literal::NotExpr { expr, .. } => self::expr(expr, false, visitor),
@@ -36,7 +55,7 @@ fn query(query: &Query, visitor: &mut Visitor<'_>) {
 
 /// Queries stand in comprehensions, which stand anywhere in an expression.
 fn expr(expr: &ExprRef, is_statement: bool, visitor: &mut Visitor<'_>) {
-    if !visitor(expr, is_statement) {
+    if !visitor(Seen::Expr(expr, is_statement)) {
         return;
     }
     let mut inside = |expr: &ExprRef| self::expr(expr, false, visitor);
