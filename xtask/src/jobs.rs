@@ -18,11 +18,38 @@ pub(crate) fn fuzz(steps: &Steps, seconds: u64, target: Option<&str>) -> anyhow:
     steps.run("fuzzing (release build first)", &mut command)
 }
 
+/// What is given random inputs.
+#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+pub(crate) enum Differential {
+    /// Our index over check requests, and prost
+    #[default]
+    Check,
+    /// Random policies, on both machines and in OPA
+    Rego,
+}
+
 /// `cargo xtask differential`
 pub(crate) fn differential(steps: &Steps, messages: u64) -> anyhow::Result<()> {
     let mut command = cargo(&["test", "--release", "--package", "gateway", "--lib", "--", "--ignored", "ten_million"]);
     command.env("GATEHOUSE_FUZZ_CASES", messages.to_string());
     steps.run("our index over check requests against prost (release build first)", &mut command)
+}
+
+/// `cargo xtask differential rego`
+pub(crate) fn differential_rego(
+    steps: &Steps,
+    seconds: u64,
+    seed: Option<u64>,
+    opa: Option<&Path>,
+) -> anyhow::Result<()> {
+    let program = peers::opa_envoy(steps, opa)?;
+    let test = "random_policies_mean_what_they_mean_to_opa";
+    let mut command = cargo(&["test", "--package", "policy", "--lib", "--", "--ignored", "--nocapture", test]);
+    command.env("GATEHOUSE_OPA", program).env("GATEHOUSE_SECONDS", seconds.to_string());
+    if let Some(seed) = seed {
+        command.env("GATEHOUSE_SEED", seed.to_string());
+    }
+    steps.run("random policies against OPA", &mut command)
 }
 
 /// What Gatehouse is compared with.

@@ -91,11 +91,26 @@ enum Command {
         /// Only this target
         target: Option<String>,
     },
-    /// Ten million messages: our index over a check request against prost
+    /// Random inputs for two programs that have to say the same
+    ///
+    /// `check` (when nothing is named): ten million messages, our index over a check request against prost. `rego`: random policies on
+    /// both machines against OPA; fails on every difference that crates/policy/tests/differential/known.txt does not name.
     Differential {
-        /// How many messages
+        /// Which programs
+        #[arg(value_enum, default_value_t)]
+        what: jobs::Differential,
+        /// check: how many messages
         #[arg(long, default_value_t = 10_000_000)]
         messages: u64,
+        /// rego: how long
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// rego: only this round, as it was printed, in place of as many as there is time for
+        #[arg(long)]
+        seed: Option<u64>,
+        /// rego: a program `opa`; built from its Go modules into the cache when absent
+        #[arg(long)]
+        opa: Option<std::path::PathBuf>,
     },
     /// Ask a program that Gatehouse stands in for and Gatehouse the same, and print every difference
     ///
@@ -140,7 +155,10 @@ fn main() -> ExitCode {
         Command::Bench { other: None, arguments } => bench::gatehouse(&steps, &arguments),
         Command::Bench { other: Some(bench::Other::Policy(options)), .. } => bench::policy(&steps, &options),
         Command::Fuzz { seconds, target } => jobs::fuzz(&steps, seconds, target.as_deref()),
-        Command::Differential { messages } => jobs::differential(&steps, messages),
+        Command::Differential { what: jobs::Differential::Check, messages, .. } => jobs::differential(&steps, messages),
+        Command::Differential { what: jobs::Differential::Rego, seconds, seed, opa, .. } => {
+            jobs::differential_rego(&steps, seconds, seed, opa.as_deref())
+        }
         Command::Diff { peer, plugin } => jobs::diff(&steps, peer, plugin.as_deref()),
         Command::Conformance { suite, only, out } => jobs::conformance(&steps, suite, only.as_deref(), out.as_deref()),
         Command::Coverage => jobs::coverage(&steps),

@@ -105,8 +105,6 @@ reasons! {
     PolicyDenied => "policy_denied", Authorise, Denial, 403, 7, "Forbidden";
     /// The policy asks for a stronger or more recent authentication (RFC 9470).
     StepUpRequired => "step_up_required", Authorise, Denial, 401, 16, "Stronger authentication required";
-    /// The policy names a rate-limit tier that does not exist, or that the route has no limit for.
-    TierUnknown => "tier_unknown", Limit, Denial, 403, 7, "Forbidden";
     /// The policy gave no decision.
     PolicyUndefined => "policy_undefined", Authorise, Denial, 403, 7, "Forbidden";
     /// The policy failed or gave a value that is no decision.
@@ -119,6 +117,8 @@ reasons! {
     RateLimited => "rate_limited", Limit, Denial, 429, 8, "Too many requests";
     /// What the limit is keyed by is missing.
     LimitKeyMissing => "limit_key_missing", Limit, Denial, 403, 7, "Forbidden";
+    /// The policy names a rate-limit tier that does not exist, or that the route has no limit for.
+    TierUnknown => "tier_unknown", Limit, Denial, 403, 7, "Forbidden";
     /// The limit store is full.
     LimitStoreFull => "limit_store_full", Limit, Denial, 503, 14, "Service overloaded";
     /// The limit store cannot be reached.

@@ -1,8 +1,12 @@
 //! The targets.
 
 mod address;
+mod bundle;
+mod decision_mask;
 mod files;
 mod jwt;
+mod policy;
+mod policy_input;
 mod request_view;
 
 /// A function of bytes that panics when a promise is broken.
@@ -15,7 +19,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 7] = [
+pub static TARGETS: [Target; 11] = [
     Target { name: "request_view", run: request_view::run },
     Target { name: "path", run: address::path },
     Target { name: "host", run: address::host },
@@ -23,4 +27,8 @@ pub static TARGETS: [Target; 7] = [
     Target { name: "jwks", run: jwt::jwks },
     Target { name: "descriptors", run: files::descriptors },
     Target { name: "configuration", run: files::configuration },
+    Target { name: "bundle", run: bundle::run },
+    Target { name: "policy", run: policy::run },
+    Target { name: "policy_input", run: policy_input::run },
+    Target { name: "decision_mask", run: decision_mask::run },
 ];

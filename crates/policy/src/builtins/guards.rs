@@ -69,6 +69,18 @@ pub(super) fn strings_count(args: &[Value]) -> Result<Value> {
     Ok(Value::from(count as u64))
 }
 
+/// `count`: of a text its characters, also of those that are two units of UTF-16.
+pub(super) fn count(args: &[Value]) -> Result<Value> {
+    let count = match args {
+        [Value::Array(items)] => items.len(),
+        [Value::Set(items)] => items.len(),
+        [Value::Object(fields)] => fields.len(),
+        [Value::String(text)] => text.chars().count(),
+        _ => bail!("a collection or text"),
+    };
+    Ok(Value::from(count as u64))
+}
+
 /// `object.subset`: an empty array is part of every array.
 pub(super) fn object_subset(args: &[Value]) -> Result<Value> {
     if let [Value::Array(_), Value::Array(part)] = args

@@ -9,12 +9,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crypto::keys::{VerifyingKey, shared_secret, sign, verifying_keys};
 use lru::LruCache;
 use regorus::Value;
 use serde_json::{Map, Value as Json};
+
+use crate::builtins::encoding::base64url;
 
 /// How many times a token may stand in another one.
 const MOST_NESTED: usize = 4;
@@ -33,7 +34,8 @@ const KEPT_KEYS: NonZeroUsize = match NonZeroUsize::new(64) {
 struct Token<'a> {
     signed: &'a str,
     header: Map<String, Json>,
-    payload: String,
+    /// As it stands in the token.
+    payload: &'a str,
     signature: Vec<u8>,
 }
 
@@ -44,25 +46,19 @@ impl<'a> Token<'a> {
         if payload.contains('.') {
             bail!("a token has three parts");
         }
-        let header: Map<String, Json> = serde_json::from_slice(&decode(header)?)?;
+        let header: Map<String, Json> = serde_json::from_slice(&base64url(header)?)?;
         if header.contains_key("enc") {
             bail!("the token is encrypted");
         }
-        Ok(Self { signed, header, payload: String::from_utf8(decode(payload)?)?, signature: decode(signature)? })
+        Ok(Self { signed, header, payload, signature: base64url(signature)? })
+    }
+
+    fn payload(&self) -> Result<String> {
+        Ok(String::from_utf8(base64url(self.payload)?)?)
     }
 
     fn text(&self, name: &str) -> Option<&str> {
         self.header.get(name).and_then(Json::as_str)
-    }
-
-    /// The token inside, when this one says that it holds one (RFC 7519 §5.2).
-    fn nested(&self) -> Option<&str> {
-        let is_nested = self.text("cty").is_some_and(|cty| cty.eq_ignore_ascii_case("jwt"));
-        is_nested.then(|| self.payload.trim_matches('"'))
-    }
-
-    fn claims(&self) -> Result<Map<String, Json>> {
-        Ok(serde_json::from_str(&self.payload)?)
     }
 
     /// True when one of the keys verifies the token with `algorithm`. A `kid` that a key has names the only one to try.
@@ -76,30 +72,19 @@ impl<'a> Token<'a> {
     }
 }
 
-/// Bits behind the last byte are not looked at, as in Go: the signature is wrong then, not the token.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::URL_SAFE,
-    GeneralPurposeConfig::new()
-        .with_decode_allow_trailing_bits(true)
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-fn decode(part: &str) -> Result<Vec<u8>> {
-    Ok(LENIENT.decode(part.trim_end_matches('='))?)
-}
-
 /// `io.jwt.decode(jwt)`: header, payload and signature in hex; nothing is verified.
 pub(super) fn jwt_decode(args: &[Value]) -> Result<Value> {
     let [Value::String(text)] = args else { bail!("a token is text") };
-    let outer = Token::read(text)?;
-    let mut token = outer;
+    let mut text = text.to_string();
     for _ in 0..MOST_NESTED {
-        let Some(inner) = token.nested().map(str::to_owned) else {
+        let token = Token::read(&text)?;
+        let payload = token.payload()?;
+        // A token says that it holds another one (RFC 7519 §5.2).
+        if token.text("cty") != Some("JWT") {
             let signature: String = token.signature.iter().map(|byte| format!("{byte:02x}")).collect();
-            return Ok(three(value(token.header.clone())?, value(token.claims()?)?, Value::from(signature)));
-        };
-        let read = Token::read(&inner)?;
-        token = Token { signed: "", header: read.header, payload: read.payload, signature: read.signature };
+            return Ok(three(value(token.header)?, value(serde_json::from_str(&payload)?)?, Value::from(signature)));
+        }
+        text = payload.trim_matches(['"', '\'']).to_owned();
     }
     bail!("tokens are nested too deep")
 }
@@ -223,14 +208,15 @@ pub(super) fn jwt_decode_verify(args: &[Value]) -> Result<Value> {
         if !constraints.accept_signature(&token) {
             return refused();
         }
-        let Some(inner) = token.nested().map(str::to_owned) else {
-            let claims = token.claims()?;
+        let payload = token.payload()?;
+        if !token.text("cty").is_some_and(|cty| cty.eq_ignore_ascii_case("jwt")) {
+            let claims = serde_json::from_str(&payload)?;
             if !constraints.accept_claims(&claims)? {
                 return refused();
             }
             return Ok(three(Value::Bool(true), value(token.header)?, value(claims)?));
-        };
-        text = inner;
+        }
+        text = payload.trim_matches(['"', '\'']).to_owned();
     }
     bail!("tokens are nested too deep")
 }

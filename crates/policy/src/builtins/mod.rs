@@ -6,7 +6,9 @@
 
 mod digests;
 mod dispatch;
+mod encoding;
 mod glob;
+mod globs;
 mod guards;
 mod jwt;
 mod legacy;
@@ -16,9 +18,15 @@ mod pattern_cache;
 mod pure;
 mod re2;
 mod sprintf;
+mod template;
 mod text;
+mod time;
+mod to_number;
 mod units;
 mod uri;
+mod urlquery;
+mod x509;
+mod yaml;
 
 use anyhow::Result;
 use regorus::rvm::program::Program;
@@ -49,6 +57,7 @@ natives! {
     "numbers.range", 2, guards::numbers_range, engine_numbers_range;
     "numbers.range_step", 3, guards::numbers_range_step, engine_numbers_range_step;
     "strings.count", 2, guards::strings_count, engine_strings_count;
+    "count", 1, guards::count, engine_count;
     "object.subset", 2, guards::object_subset, engine_object_subset;
     "time.parse_ns", 2, guards::time_parse_ns, engine_time_parse_ns;
     "replace", 3, guards::replace, engine_replace;
@@ -58,6 +67,20 @@ natives! {
     "time.parse_duration_ns", 1, units::parse_duration_ns, engine_parse_duration_ns;
     "units.parse", 1, units::parse, engine_units_parse;
     "units.parse_bytes", 1, units::parse_bytes, engine_units_parse_bytes;
+    "to_number", 1, to_number::to_number, engine_to_number;
+    "indexof", 2, text::indexof, engine_indexof;
+    "indexof_n", 2, text::indexof_n, engine_indexof_n;
+    "format_int", 2, text::format_int, engine_format_int;
+    "time.add_date", 4, time::add_date, engine_time_add_date;
+    "time.format", 1, time::format, engine_time_format;
+    "base64.decode", 1, encoding::base64_decode, engine_base64_decode;
+    "base64.is_valid", 1, encoding::base64_is_valid, engine_base64_is_valid;
+    "base64url.decode", 1, encoding::base64url_decode, engine_base64url_decode;
+    "hex.decode", 1, encoding::hex_decode, engine_hex_decode;
+    "urlquery.decode", 1, urlquery::decode, engine_urlquery_decode;
+    "urlquery.decode_object", 1, urlquery::decode_object, engine_urlquery_decode_object;
+    "urlquery.encode", 1, urlquery::encode, engine_urlquery_encode;
+    "urlquery.encode_object", 1, urlquery::encode_object, engine_urlquery_encode_object;
     "uuid.parse", 1, legacy::uuid_parse, engine_uuid_parse;
 }
 
@@ -78,6 +101,8 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("crypto.hmac.sha512", 2, digests::hmac_sha512),
     ("crypto.sha1", 1, digests::sha1),
     ("crypto.sha256", 1, digests::sha256),
+    ("crypto.x509.parse_certificate_request", 1, x509::parse_certificate_request),
+    ("crypto.x509.parse_certificates", 1, x509::parse_certificates),
     ("internal.template_string", 1, sprintf::template_string),
     ("http.send", 1, crate::http_send::call),
     ("io.jwt.decode", 1, jwt::jwt_decode),
@@ -103,11 +128,15 @@ const ADDED: &[(&str, u8, Native)] = &[
     ("net.cidr_overlap", 2, net::cidr_contains),
     ("opa.runtime", 0, legacy::opa_runtime),
     ("re_match", 2, legacy::re_match),
+    ("regex.globs_match", 2, globs::globs_match),
     ("set_diff", 2, legacy::set_diff),
-    ("strings.render_template", 2, text::render_template),
+    ("strings.render_template", 2, template::render_template),
     ("strings.split_n", 3, text::strings_split_n),
     ("uri.is_valid", 1, uri::is_valid),
     ("uri.parse", 1, uri::parse),
+    ("yaml.is_valid", 1, yaml::is_valid),
+    ("yaml.marshal", 1, yaml::marshal),
+    ("yaml.unmarshal", 1, yaml::unmarshal),
 ];
 
 /// True for a builtin that the engine has not.

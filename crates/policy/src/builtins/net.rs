@@ -57,8 +57,11 @@ fn masked(address: IpAddr, prefix: u8) -> u128 {
 /// `net.cidr_intersects(cidr, cidr)`.
 pub(super) fn cidr_intersects(args: &[Value]) -> Result<Value> {
     let [Value::String(first), Value::String(second)] = args else { bail!("two networks") };
-    let (first, second): (IpNet, IpNet) = (first.parse()?, second.parse()?);
-    Ok(Value::Bool(first.contains(&second.network()) || second.contains(&first.network())))
+    let (one, other) =
+        (parse_network(first).context("not a network")?, parse_network(second).context("not a network")?);
+    let shorter = one.1.min(other.1);
+    let intersects = one.0.is_ipv4() == other.0.is_ipv4() && masked(one.0, shorter) == masked(other.0, shorter);
+    Ok(Value::Bool(intersects))
 }
 
 /// `net.cidr_merge(addresses)`: the fewest networks that hold all of them. An IPv4 address alone stands for its classful network, as in

@@ -41,6 +41,8 @@ const PURE: &[&str] = &[
     "crypto.hmac.sha512",
     "crypto.sha1",
     "crypto.sha256",
+    "crypto.x509.parse_certificate_request",
+    "crypto.x509.parse_certificates",
     "endswith",
     "floor",
     "format_int",
@@ -106,6 +108,7 @@ const PURE: &[&str] = &[
     "re_match",
     "regex.find_all_string_submatch_n",
     "regex.find_n",
+    "regex.globs_match",
     "regex.is_valid",
     "regex.match",
     "regex.replace",
@@ -133,6 +136,7 @@ const PURE: &[&str] = &[
     "time.clock",
     "time.date",
     "time.diff",
+    "time.format",
     "time.parse_duration_ns",
     "time.parse_ns",
     "time.parse_rfc3339_ns",
@@ -157,6 +161,9 @@ const PURE: &[&str] = &[
     "urlquery.encode_object",
     "uuid.parse",
     "walk",
+    "yaml.is_valid",
+    "yaml.marshal",
+    "yaml.unmarshal",
 ];
 
 /// The first builtin of `used` that may give different results for the same arguments.

@@ -182,6 +182,7 @@ fn expressions_have_their_values() {
     for Line { expr, want } in lines {
         let mut engine = Engine::new();
         engine.set_strict_builtin_errors(false);
+        engine.set_policy_length_config(crate::load::lengths());
         install_in_engine(&mut engine, OnFailure::Undefined).unwrap();
         engine.add_policy("t.rego".to_owned(), format!("{NAMES}\nvalue := {expr}\n")).unwrap();
         let mut said = match engine.eval_rule("data.t.value".to_owned()) {

@@ -3,6 +3,11 @@
 use anyhow::{Result, bail};
 use regorus::Value;
 
+use crate::builtins::limit::over_limit;
+
+/// The most places and bytes that `indexof_n` may compare.
+const MAX_COMPARISONS: usize = 64 << 20;
+
 /// `array.flatten(array)`: arrays in it are opened, one level deep.
 pub(super) fn array_flatten(args: &[Value]) -> Result<Value> {
     let [Value::Array(items)] = args else { bail!("an array") };
@@ -36,42 +41,59 @@ pub(super) fn strings_split_n(args: &[Value]) -> Result<Value> {
     Ok(Value::from(parts.into_iter().skip(skipped).take(most).collect::<Vec<_>>()))
 }
 
-/// `strings.render_template(template, values)`: the part of Go's text/template that stands for values, `{{.name}}`.
-pub(super) fn render_template(args: &[Value]) -> Result<Value> {
-    let [Value::String(template), values] = args else { bail!("a template and its values") };
-    let mut rest: &str = template;
-    let mut out = String::with_capacity(template.len());
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (action, after) = after.split_once("}}").ok_or_else(|| anyhow::anyhow!("an action without an end"))?;
-        let (trims_left, action) = strip(action, str::strip_prefix);
-        let (trims_right, action) = strip(action, str::strip_suffix);
-        out.push_str(if trims_left { before.trim_end() } else { before });
-        let mut value = values.clone();
-        for name in
-            action.trim().strip_prefix('.').ok_or_else(|| anyhow::anyhow!("only values are rendered"))?.split('.')
-        {
-            let plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            value = match value.as_object() {
-                Ok(object) if plain => object.get(&Value::from(name)).cloned().unwrap_or(Value::Undefined),
-                _ => bail!("only values are rendered"),
-            };
-        }
-        match value {
-            // As OPA spells Go's "no value".
-            Value::Undefined => out.push_str("<undefined>"),
-            Value::String(text) => out.push_str(&text),
-            Value::Null | Value::Bool(_) | Value::Number(_) => out.push_str(&value.to_string()),
-            Value::Array(_) | Value::Set(_) | Value::Object(_) => {
-                bail!("only texts, numbers and booleans are rendered")
-            }
-        }
-        rest = if trims_right { after.trim_start() } else { after };
-    }
-    out.push_str(rest);
-    Ok(Value::from(out))
+/// `indexof(text, part)`: the place of the first, counted in characters. An empty part has no place.
+pub(super) fn indexof(args: &[Value]) -> Result<Value> {
+    let (text, part) = text_and_part(args)?;
+    let place = text.find(part).and_then(|at| text.get(..at)).map(|before| before.chars().count());
+    place.map_or(Ok(Value::from(-1_i64)), |place| Ok(Value::from(u64::try_from(place)?)))
 }
 
-/// `{{-` and `-}}` take the white space beside them away.
-fn strip<'a>(action: &'a str, cut: fn(&'a str, &'static str) -> Option<&'a str>) -> (bool, &'a str) {
-    cut(action, "-").map_or((false, action), |action| (true, action))
+/// `indexof_n(text, part)`: the places of all, also of those that overlap.
+pub(super) fn indexof_n(args: &[Value]) -> Result<Value> {
+    let (text, part) = text_and_part(args)?;
+    if text.len().saturating_mul(part.len()) > MAX_COMPARISONS {
+        return over_limit("indexof_n");
+    }
+    let places = text.char_indices().zip(0_u64..);
+    let found = places.filter(|((at, _), _)| text.get(*at..).is_some_and(|rest| rest.starts_with(part)));
+    Ok(Value::from(found.map(|(_, place)| Value::from(place)).collect::<Vec<_>>()))
+}
+
+fn text_and_part(args: &[Value]) -> Result<(&str, &str)> {
+    match args {
+        [Value::String(_), Value::String(part)] if part.is_empty() => bail!("empty search character"),
+        [Value::String(text), Value::String(part)] => Ok((text, part)),
+        _ => bail!("two texts"),
+    }
+}
+
+/// `format_int(number, base)`: what is behind the point is left out. Numbers of more than 128 bits that are not whole to the engine
+/// have no value.
+pub(super) fn format_int(args: &[Value]) -> Result<Value> {
+    let [Value::Number(number), base] = args else { bail!("a number and a base") };
+    let base = base.as_u64()?;
+    let big = number.as_big();
+    let digits = match (big.as_deref(), number.as_f64()) {
+        (Some(big), _) => match base {
+            2 => format!("{big:b}"),
+            8 => format!("{big:o}"),
+            10 => big.to_string(),
+            16 => format!("{big:x}"),
+            _ => bail!("a base of 2, 8, 10 or 16"),
+        },
+        (None, Some(float)) if float.abs() < 2_f64.powi(127) => {
+            let sign = if float <= -1.0 { "-" } else { "" };
+            let whole = (float as i128).unsigned_abs();
+            let digits = match base {
+                2 => format!("{whole:b}"),
+                8 => format!("{whole:o}"),
+                10 => whole.to_string(),
+                16 => format!("{whole:x}"),
+                _ => bail!("a base of 2, 8, 10 or 16"),
+            };
+            format!("{sign}{digits}")
+        }
+        (None, _) => bail!("a number out of range"),
+    };
+    Ok(Value::from(digits))
 }

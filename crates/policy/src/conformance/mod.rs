@@ -4,6 +4,7 @@
 //! there and fails, and one that is named and passes, both fail the run.
 
 mod case;
+mod differential;
 mod report;
 
 use std::collections::BTreeMap;

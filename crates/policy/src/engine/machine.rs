@@ -112,8 +112,41 @@ fn run_interpreter(engine: &mut Engine, rule: &str, input: Value, limits: Limits
 }
 
 fn failure(is_limit: bool, text: &str) -> Failure {
-    // Only the last line: the rest is a picture of the source. Values in it may come from the request.
-    let line = text.lines().map(str::trim).rfind(|l| !l.is_empty()).unwrap_or(text);
-    let short: String = line.chars().take(200).collect();
+    let short: String = message(text).chars().take(200).collect();
     if is_limit { Failure::Limit(short) } else { Failure::Error(short) }
+}
+
+/// What the engine says, without the values that it names: they may come from the request, and may have lines of their own.
+fn message(text: &str) -> String {
+    // The register machine says "Cannot add 1 and {} (pc=3)".
+    if let Some(verb) = text.strip_prefix("Cannot ").and_then(|rest| rest.split(' ').next()) {
+        return format!("cannot {verb} such values");
+    }
+    // The interpreter draws a picture of the source first; what it says is in the last line, a value at its end.
+    let text = text.split_once(" Got `").map_or(text, |(before, _)| before);
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or(text);
+    line.split_once(" (").map_or(line, |(before, _)| before).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::message;
+
+    #[test]
+    fn messages_name_no_values() {
+        for (text, said) in [
+            ("Cannot add Object({\"a\": \"(b)\\n\"}) and Number(1) (pc=7)", "cannot add such values"),
+            (
+                "Register 3 does not contain an array (value=String(\"x\"), pc=1)",
+                "Register 3 does not contain an array",
+            ),
+            ("modulo on floating-point number (left=1.5, right=1, pc=2)", "modulo on floating-point number"),
+            (
+                "--> a.rego:3:1\n  |\n3 | x\n  | ^\nerror: `add` expects numeric argument. Got `{\"a\":\n \"secret\"}` instead\n",
+                "error: `add` expects numeric argument.",
+            ),
+        ] {
+            assert_eq!(message(text), said);
+        }
+    }
 }

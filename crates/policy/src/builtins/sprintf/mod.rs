@@ -1,6 +1,6 @@
 //! `sprintf` with the verbs and flags of Go's fmt, as OPA has it.
 //!
-//! Integers are `int64` or `big.Int` there, other numbers `float64`, and everything else is text. The engine does not keep how a number
+//! Integers are `int` or `*big.Int` there, other numbers `float64`, and everything else is text. The engine does not keep how a number
 //! was written, so `1.0` is an integer; in return a verb for floating point numbers takes integers, too.
 
 mod float;
@@ -71,8 +71,8 @@ impl Arg {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Integer(value) if value.as_i64().is_ok() => "int64",
-            Self::Integer(_) => "big.Int",
+            Self::Integer(value) if value.as_i64().is_ok() => "int",
+            Self::Integer(_) => "*big.Int",
             Self::Float(_) => "float64",
             Self::Text(_) => "string",
         }
