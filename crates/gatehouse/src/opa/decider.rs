@@ -8,6 +8,7 @@ use gateway::wire::{Encoded, encode_plugin_reply};
 use gateway::{Check, Decide, Reply, RlsFault};
 use model::{PluginReply, Reason};
 use policy::opa::Outcome;
+use policy::opa::config::PluginConfig;
 use telemetry::PluginMetrics;
 
 use super::activation::Active;
@@ -18,19 +19,31 @@ const UNKNOWN: u8 = 2;
 const DEADLINE_EXCEEDED: u8 = 4;
 const RESOURCE_EXHAUSTED: u8 = 8;
 const INTERNAL: u8 = 13;
+/// The longest answer of the plugin when nothing is said; no answer is that long.
+const NO_LIMIT: usize = 0x7fff_ffff;
 
 /// Decides by the policies of the moment.
 pub(crate) struct OpaDecider {
-    pub(crate) active: Arc<ArcSwapOption<Active>>,
-    pub(crate) strict: bool,
+    active: Arc<ArcSwapOption<Active>>,
+    strict: bool,
     /// The longest answer, when there is such a limit.
-    pub(crate) max_answer: Option<usize>,
+    max_answer: Option<usize>,
     /// `None` unless performance metrics are on.
-    pub(crate) metrics: Option<Arc<PluginMetrics>>,
-    pub(crate) logs: Option<Arc<Logs>>,
+    metrics: Option<Arc<PluginMetrics>>,
+    logs: Option<Arc<Logs>>,
 }
 
 impl OpaDecider {
+    pub(crate) fn new(
+        plugin: &PluginConfig,
+        active: Arc<ArcSwapOption<Active>>,
+        metrics: Option<Arc<PluginMetrics>>,
+        logs: Option<Arc<Logs>>,
+    ) -> Self {
+        let max_answer = usize::try_from(plugin.grpc_max_send_msg_size).ok().filter(|max| *max < NO_LIMIT);
+        Self { active, strict: plugin.strict, max_answer, metrics, logs }
+    }
+
     /// Bundles are on their way: nothing is allowed by a part of the policies.
     fn not_ready(&self) -> Reply {
         if let Some(metrics) = &self.metrics {

@@ -112,13 +112,7 @@ async fn serve(args: &RunArgs) -> Result<(), Failure> {
     let metrics = plugin.enable_performance_metrics.then(|| PluginMetrics::new(&plugin.buckets));
     let parts = GatewayParts {
         plan: plan(args, &plugin)?,
-        decide: Arc::new(OpaDecider {
-            active,
-            strict: plugin.strict,
-            max_answer: usize::try_from(plugin.grpc_max_send_msg_size).ok().filter(|max| *max < NO_LIMIT),
-            metrics: metrics.clone(),
-            logs: logs.clone(),
-        }),
+        decide: Arc::new(OpaDecider::new(&plugin, active, metrics.clone(), logs.clone())),
         probes: Arc::new(OpaProbes { metrics, statuses, logs: logs.clone() }),
         bound: None,
     };
@@ -211,9 +205,6 @@ fn plan(args: &RunArgs, plugin: &PluginConfig) -> Result<ServerPlan, Failure> {
         certificate_poll: Duration::from_secs(60),
     })
 }
-
-/// What the plugin has as its longest answer when nothing is said; no answer is that long.
-const NO_LIMIT: usize = 0x7fff_ffff;
 
 fn listener(address: Address, serves: BTreeSet<Service>) -> ListenerPlan {
     // What Go's listener gives a socket under the usual umask.

@@ -64,8 +64,14 @@ pub(super) fn value(literal: &[u8]) -> Result<Value, String> {
     // What is beyond doubles could be kept but not written out again, neither for answers nor for the decision log.
     let double = text.parse::<f64>().ok().filter(|double| double.is_finite()).ok_or(TOO_GREAT)?;
     let is_integer = text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9'));
-    if is_integer && text.len() <= MAX_DIGITS {
-        return Value::from_numeric_string(text).map_err(|_no_integer| TOO_GREAT.to_owned());
+    let value = if is_integer && text.len() <= MAX_DIGITS {
+        Value::from_numeric_string(text).map_err(|_no_integer| TOO_GREAT)?
+    } else {
+        Value::from(double)
+    };
+    // The engine fails to write some of the greatest doubles.
+    if double.abs() >= 1e308 && serde_json::to_value(&value).is_err() {
+        return Err(TOO_GREAT.to_owned());
     }
-    Ok(Value::from(double))
+    Ok(value)
 }

@@ -146,9 +146,9 @@ impl<'a> Reader<'a> {
             Some(byte @ (b'[' | b'{')) => char::from(*byte).to_string(),
             Some(b'"') => string::read(&mut self.rest)?,
             Some(b'-' | b'0'..=b'9') => text::from_bytes(number::read(&mut self.rest)?),
-            Some(_) => match self.value()? {
-                Value::Bool(value) => format!("%!s(bool={value})"),
-                _ => return Ok(()),
+            Some(_) => match self.value()?.as_bool() {
+                Ok(value) => format!("%!s(bool={value})"),
+                Err(_null) => return Ok(()),
             },
         };
         Err(format!("error: invalid character '{shown}' after top-level value"))

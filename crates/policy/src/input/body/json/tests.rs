@@ -39,6 +39,10 @@ fn numbers_are_exact_where_they_can_be() {
     let great = read::document(b"123456789012345678901234567891").unwrap();
     assert!(great > read::document(b"123456789012345678901234567890").unwrap());
     assert_eq!(read::document(b"1e-400").unwrap(), Value::from(0.0));
+    for great in ["1e308", "1.7976931348623157e308", "-179769313486231570000000000e282"] {
+        let written = read::document(great.as_bytes()).map(|value| serde_json::to_string(&value).is_ok());
+        assert_ne!(written, Ok(false), "what is taken can be written");
+    }
     for refused in ["1e309".to_owned(), "-1e99999999999999999999".to_owned(), "1".repeat(400), "1".repeat(100_000)] {
         read(refused.as_bytes()).unwrap_err();
     }
