@@ -85,10 +85,8 @@ pub(super) fn time_parse_ns(args: &[Value]) -> Result<Value> {
     if !is_ascii {
         bail!("a layout or time that is not ASCII");
     }
-    match call_engine("time.parse_ns", args)? {
-        Value::Undefined => bail!("time outside of valid range"),
-        time => Ok(time),
-    }
+    let time = call_engine("time.parse_ns", args)?;
+    if time == Value::Undefined { bail!("time outside of valid range") } else { Ok(time) }
 }
 
 /// `replace`: bounded length of the result.

@@ -68,10 +68,8 @@ casts! {
 
 /// `re_match(pattern, text)`: the old name of `regex.match`.
 pub(super) fn re_match(args: &[Value]) -> Result<Value> {
-    match re2::regex_match(args)? {
-        Value::Undefined => bail!("the pattern is none"),
-        matched => Ok(matched),
-    }
+    let matched = re2::regex_match(args)?;
+    if matched == Value::Undefined { bail!("the pattern is none") } else { Ok(matched) }
 }
 
 /// `set_diff(first, second)`: what `first - second` says now.
