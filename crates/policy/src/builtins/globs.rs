@@ -10,16 +10,16 @@ use regorus::Value;
 
 use crate::builtins::limit::over_limit;
 
-/// The most places that two patterns may have: the work grows with the third power.
-const MAX_PLACES: usize = 512;
+/// How long two patterns may be together, in bytes: the work grows with the third power.
+const MAX_BYTES: usize = 512;
 
 /// `regex.globs_match(first, second)`.
 pub(super) fn globs_match(args: &[Value]) -> Result<Value> {
     let [Value::String(first), Value::String(second)] = args else { bail!("two texts") };
-    let (first, second) = (read(first)?, read(second)?);
-    if first.len() + second.len() > MAX_PLACES {
+    if first.len() + second.len() > MAX_BYTES {
         return over_limit("regex.globs_match");
     }
+    let (first, second) = (read(first)?, read(second)?);
     let mut meeting = Meeting { patterns: [&first, &second], known: HashMap::new() };
     Ok(Value::Bool(meeting.rests(0, 0, 0)))
 }

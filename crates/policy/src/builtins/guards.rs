@@ -98,10 +98,7 @@ pub(super) fn time_parse_ns(args: &[Value]) -> Result<Value> {
         bail!("a layout or time that is not ASCII");
     }
     let time = call_engine("time.parse_ns", args)?;
-    if time == Value::Undefined {
-        bail!("time outside of valid range");
-    }
-    Ok(time)
+    if time == Value::Undefined { bail!("time outside of valid range") } else { Ok(time) }
 }
 
 /// `replace`: bounded length of the result.

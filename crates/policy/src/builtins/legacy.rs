@@ -69,10 +69,7 @@ casts! {
 /// `re_match(pattern, text)`: the old name of `regex.match`.
 pub(super) fn re_match(args: &[Value]) -> Result<Value> {
     let matched = re2::regex_match(args)?;
-    if matched == Value::Undefined {
-        bail!("the pattern is none");
-    }
-    Ok(matched)
+    if matched == Value::Undefined { bail!("the pattern is none") } else { Ok(matched) }
 }
 
 /// `set_diff(first, second)`: what `first - second` says now.

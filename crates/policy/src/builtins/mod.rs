@@ -70,7 +70,6 @@ natives! {
     "to_number", 1, to_number::to_number, engine_to_number;
     "indexof", 2, text::indexof, engine_indexof;
     "indexof_n", 2, text::indexof_n, engine_indexof_n;
-    "format_int", 2, text::format_int, engine_format_int;
     "time.add_date", 4, time::add_date, engine_time_add_date;
     "time.format", 1, time::format, engine_time_format;
     "base64.decode", 1, encoding::base64_decode, engine_base64_decode;

@@ -127,6 +127,7 @@ fn what_panics_or_grows_in_the_engine_does_not_here() {
         ("numbers.range", json!([1e300, -1e300])),
         ("net.cidr_expand", json!(["10.0.0.0/8"])),
         ("net.cidr_expand", json!(["::/0"])),
+        ("indexof_n", json!(["a".repeat(1 << 14), "a".repeat(1 << 13)])),
         ("strings.replace_n", json!([{ "a": "b".repeat(1 << 16) }, "a".repeat(1 << 10)])),
     ] {
         clear_limit();

@@ -66,34 +66,3 @@ fn text_and_part(args: &[Value]) -> Result<(&str, &str)> {
         _ => bail!("two texts"),
     }
 }
-
-/// `format_int(number, base)`: what is behind the point is left out. Numbers of more than 128 bits that are not whole to the engine
-/// have no value.
-pub(super) fn format_int(args: &[Value]) -> Result<Value> {
-    let [Value::Number(number), base] = args else { bail!("a number and a base") };
-    let base = base.as_u64()?;
-    let big = number.as_big();
-    let digits = match (big.as_deref(), number.as_f64()) {
-        (Some(big), _) => match base {
-            2 => format!("{big:b}"),
-            8 => format!("{big:o}"),
-            10 => big.to_string(),
-            16 => format!("{big:x}"),
-            _ => bail!("a base of 2, 8, 10 or 16"),
-        },
-        (None, Some(float)) if float.abs() < 2_f64.powi(127) => {
-            let sign = if float <= -1.0 { "-" } else { "" };
-            let whole = (float as i128).unsigned_abs();
-            let digits = match base {
-                2 => format!("{whole:b}"),
-                8 => format!("{whole:o}"),
-                10 => whole.to_string(),
-                16 => format!("{whole:x}"),
-                _ => bail!("a base of 2, 8, 10 or 16"),
-            };
-            format!("{sign}{digits}")
-        }
-        (None, _) => bail!("a number out of range"),
-    };
-    Ok(Value::from(digits))
-}

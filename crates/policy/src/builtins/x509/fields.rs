@@ -1,6 +1,6 @@
 //! The fields of certificates and requests.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
@@ -161,7 +161,7 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
 
 /// Key and algorithm, by Go's numbers.
 pub(super) fn public_key(info: &SubjectPublicKeyInfo<'_>, out: &mut Fields) -> Result<()> {
-    let (algorithm, key) = match info.parsed() {
+    let (algorithm, key): (u64, Value) = match info.parsed() {
         Ok(PublicKey::RSA(key)) => (1, object([("N", big(key.modulus)?), ("E", big(key.exponent)?)])),
         Ok(PublicKey::DSA(_)) => (2, Value::Null),
         Ok(PublicKey::EC(point)) => {
@@ -172,7 +172,7 @@ pub(super) fn public_key(info: &SubjectPublicKeyInfo<'_>, out: &mut Fields) -> R
         _ if info.algorithm.algorithm.to_id_string() == "1.3.101.112" => (4, base64(&info.subject_public_key.data)),
         _ => (0, Value::Null),
     };
-    out.set("PublicKeyAlgorithm", Value::from(u64::from(algorithm as u8)));
+    out.set("PublicKeyAlgorithm", Value::from(algorithm));
     out.set("PublicKey", key);
     Ok(())
 }
@@ -293,7 +293,21 @@ fn read_extension(extension: &X509Extension<'_>, out: &mut Fields) -> Result<boo
             subtrees("Permitted", constraints.permitted_subtrees.as_deref().unwrap_or_default(), out);
             subtrees("Excluded", constraints.excluded_subtrees.as_deref().unwrap_or_default(), out);
         }
-        _ => return Ok(false),
+        ParsedExtension::ParseError { .. } => bail!("a malformed extension"),
+        ParsedExtension::UnsupportedExtension { .. }
+        | ParsedExtension::PolicyMappings(_)
+        | ParsedExtension::IssuerAlternativeName(_)
+        | ParsedExtension::PolicyConstraints(_)
+        | ParsedExtension::InhibitAnyPolicy(_)
+        | ParsedExtension::SubjectInfoAccess(_)
+        | ParsedExtension::NSCertType(_)
+        | ParsedExtension::NsCertComment(_)
+        | ParsedExtension::IssuingDistributionPoint(_)
+        | ParsedExtension::CRLNumber(_)
+        | ParsedExtension::ReasonCode(_)
+        | ParsedExtension::InvalidityDate(_)
+        | ParsedExtension::SCT(_)
+        | ParsedExtension::Unparsed => return Ok(false),
     }
     Ok(true)
 }
@@ -331,7 +345,12 @@ fn alternative_names(names: &[GeneralName<'_>], out: &mut Fields) -> Result<()> 
                 let v6 = <[u8; 16]>::try_from(*bytes).map(|bytes| std::net::IpAddr::from(bytes).to_canonical());
                 addresses.push(Value::from(v4.or(v6).context("an address of another length")?.to_string()));
             }
-            _ => {}
+            GeneralName::Invalid(..) => bail!("a malformed name"),
+            GeneralName::OtherName(..)
+            | GeneralName::X400Address(_)
+            | GeneralName::DirectoryName(_)
+            | GeneralName::EDIPartyName(_)
+            | GeneralName::RegisteredID(_) => {}
         }
     }
     out.set_list("DNSNames", dns);
@@ -379,7 +398,13 @@ fn subtrees(kind: &str, trees: &[GeneralSubtree<'_>], out: &mut Fields) {
             GeneralName::DNSName(name) => dns.push(Value::from(*name)),
             GeneralName::RFC822Name(name) => mail.push(Value::from(*name)),
             GeneralName::URI(name) => uris.push(Value::from(*name)),
-            _ => {}
+            GeneralName::OtherName(..)
+            | GeneralName::X400Address(_)
+            | GeneralName::DirectoryName(_)
+            | GeneralName::EDIPartyName(_)
+            | GeneralName::IPAddress(_)
+            | GeneralName::RegisteredID(_)
+            | GeneralName::Invalid(..) => {}
         }
     }
     out.set_list(&format!("{kind}DNSDomains"), dns);

@@ -46,7 +46,7 @@ pub(super) fn parse_certificate_request(args: &[Value]) -> Result<Value> {
         .iter_attributes()
         .filter_map(|attribute| match attribute.parsed_attribute() {
             ParsedCriAttribute::ExtensionRequest(request) => Some(request.extensions.clone()),
-            _ => None,
+            ParsedCriAttribute::ChallengePassword(_) | ParsedCriAttribute::UnsupportedAttribute => None,
         })
         .flatten()
         .collect();
