@@ -50,7 +50,9 @@ fn out_call(expr: &ExprRef, text: &str) -> Option<Edit> {
     }
     let (from, to) = (span.start as usize, span.end as usize);
     let last = arguments.last().map_or(fcn.span().end, |argument| argument.span().end) as usize;
-    let start = out.span().start as usize;
+    // The span of a text is that of what is between its quotes.
+    let is_text = matches!(out.as_ref(), Expr::String { .. } | Expr::RawString { .. });
+    let start = (out.span().start as usize).checked_sub(usize::from(is_text))?;
     // Between the two stand a comma and what closes the argument; anything else is left alone.
     let between = text.get(last..start)?;
     if between.matches(',').count() != 1 || between.contains(['(', '#']) {
@@ -71,6 +73,13 @@ mod tests {
                       nets := [x | net.cidr_merge(input.n, x)]\n";
         let want = "package p\n\nallow if {\n\t[ok, _, claims] = io.jwt.decode_verify(input.t, {\"secret\": \"s\"})\n\tclaims.a\n}\n\n\
                     nets := [x | x = net.cidr_merge(input.n)]\n";
+        assert_eq!(rewrite("p.rego", source, false).as_deref(), Some(want));
+    }
+
+    #[test]
+    fn an_output_may_be_a_text() {
+        let source = "package p\n\nallow if base64.decode(input.x, \"text\")\n";
+        let want = "package p\n\nallow if \"text\" = base64.decode(input.x)\n";
         assert_eq!(rewrite("p.rego", source, false).as_deref(), Some(want));
     }
 

@@ -73,7 +73,14 @@ fn lower(allowed: &Allowed) -> Allowed {
 }
 
 fn lower_all(headers: &[HeaderEdit]) -> Vec<HeaderEdit> {
-    headers.iter().map(|edit| HeaderEdit { name: edit.name.to_ascii_lowercase().into(), ..edit.clone() }).collect()
+    let mut all: Vec<HeaderEdit> = Vec::with_capacity(headers.len());
+    for edit in headers {
+        let name = edit.name.to_ascii_lowercase();
+        // The same name in another case is a further value.
+        let append = edit.append || all.iter().any(|earlier| earlier.name == name);
+        all.push(HeaderEdit { name: name.into(), append, ..edit.clone() });
+    }
+    all
 }
 
 fn plain_ok(ok: &mut Writer, allowed: &Allowed) {
