@@ -34,6 +34,9 @@ pub struct CaseFile {
     /// The requests.
     #[serde(default)]
     pub cases: Vec<Case>,
+    /// Why the plugin answers otherwise to the requests of other files, by the names of their cases.
+    #[serde(default)]
+    pub differs: BTreeMap<String, String>,
 }
 
 /// One request with its response.
