@@ -140,11 +140,10 @@ fn collect<'e>(expr: &'e ExprRef, operands: &mut Vec<&'e ExprRef>) {
 
 /// References that begin with a name.
 fn is_reference(expr: &ExprRef) -> bool {
-    match expr.as_ref() {
-        Expr::Var { .. } => true,
-        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => is_reference(refr),
-        _ => false,
+    if let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = expr.as_ref() {
+        return is_reference(refr);
     }
+    matches!(expr.as_ref(), Expr::Var { .. })
 }
 
 /// What a reference is looked up with has to be there; names may be bound by the look-up.
