@@ -66,7 +66,7 @@ apis:
     routes:
       - match: {{ path: /keyed }}
         authenticate: [anonymous]
-        limit: {{ rates: [1/hour], per: {{ header: x-key }}, algorithm: fixed_window }}
+        limit: {{ rates: [1/day], per: {{ header: x-key }}, algorithm: fixed_window }}
 "#
     );
     let stack = Stack::with(&config).start().await.unwrap();
