@@ -17,7 +17,7 @@ async fn the_deployment_works_with_gatehouse() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a real opa-envoy-plugin: OPA_ENVOY"]
+#[ignore = "needs a real opa-envoy-plugin: cargo xtask diff opa"]
 async fn the_deployment_works_with_the_plugin() {
     deployment(Kind::Plugin).await;
 }

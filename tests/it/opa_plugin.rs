@@ -101,7 +101,7 @@ async fn answers(kind: Kind, file: &CaseFile, cases: &[Case]) -> Vec<Value> {
 
 /// Prints what the plugin says to each case of `$OPA_CASES` (a file): the way new cases get their `want`.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "a tool for those who write cases: needs OPA_ENVOY and OPA_CASES"]
+#[ignore = "a tool for those who write cases: cargo xtask diff opa --print answers.yaml"]
 async fn print_answers() {
     let only = std::env::var("OPA_CASES").unwrap();
     for (path, file) in case_files().unwrap() {

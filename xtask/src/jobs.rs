@@ -60,13 +60,20 @@ pub(crate) enum Peer {
 }
 
 /// `cargo xtask diff`
-pub(crate) fn diff(steps: &Steps, peer: Peer, plugin: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) fn diff(steps: &Steps, peer: Peer, plugin: Option<&Path>, print: Option<&str>) -> anyhow::Result<()> {
     let Peer::Opa = peer;
     let program = peers::opa_envoy(steps, plugin)?;
+    let envoy = crate::provision::envoy(steps)?;
     crate::product::build(steps)?;
-    let test = "opa_plugin::the_plugin_and_gatehouse_say_the_same";
-    let mut command = cargo(&["test", "--package", "tests", "--test", "it", "--", "--ignored", "--nocapture", test]);
-    command.env("OPA_ENVOY", program).env("GATEHOUSE_BIN", target().join("debug/gatehouse"));
+    let mut command = cargo(&["test", "--package", "tests", "--test", "it", "--", "--ignored", "--nocapture"]);
+    command.env("OPA_ENVOY", program).env("ENVOY", envoy).env("GATEHOUSE_BIN", target().join("debug/gatehouse"));
+    match print {
+        Some(file) => command.arg("opa_plugin::print_answers").env("OPA_CASES", file),
+        None => command.args([
+            "opa_plugin::the_plugin_and_gatehouse_say_the_same",
+            "opa_drop_in::the_deployment_works_with_the_plugin",
+        ]),
+    };
     steps.run("asking the plugin and Gatehouse the same", &mut command)
 }
 

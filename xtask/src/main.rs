@@ -123,6 +123,9 @@ enum Command {
         /// A program `opa` that has the Envoy plugin; built from its Go modules into the cache when absent
         #[arg(long)]
         plugin: Option<std::path::PathBuf>,
+        /// Only print what both say to the cases of this file of tests/cases/opa-envoy, for those who write cases
+        #[arg(long, value_name = "FILE")]
+        print: Option<String>,
     },
     /// Run the published cases of others: `rego` are OPA's own, fetched with Go
     ///
@@ -159,7 +162,7 @@ fn main() -> ExitCode {
         Command::Differential { what: jobs::Differential::Rego, seconds, seed, opa, .. } => {
             jobs::differential_rego(&steps, seconds, seed, opa.as_deref())
         }
-        Command::Diff { peer, plugin } => jobs::diff(&steps, peer, plugin.as_deref()),
+        Command::Diff { peer, plugin, print } => jobs::diff(&steps, peer, plugin.as_deref(), print.as_deref()),
         Command::Conformance { suite, only, out } => jobs::conformance(&steps, suite, only.as_deref(), out.as_deref()),
         Command::Coverage => jobs::coverage(&steps),
     };

@@ -65,7 +65,7 @@ const MASKABLE: [&str; 5] = ["input", "result", "nd_builtin_cache", "erased", "m
 fn event(input: Option<Value>) -> Event {
     let record = Record {
         decision_id: "d".to_owned(),
-        outcome: Outcome::Result(json!({ "allowed": true, "headers": { "x-a": "1", "x/b": ["2"] } })),
+        outcome: Outcome::Result(json!({ "allowed": true, "headers": { "x-a": "1", "x/b": ["2"] } }).into()),
         handler: Duration::from_nanos(2),
         evaluation: Duration::from_nanos(1),
     };

@@ -32,7 +32,7 @@ pub(super) fn run(bytes: &[u8]) {
             Outcome::Result(result) => {
                 assert!(matches!(encoded, Encoded::Message(_)));
                 assert!(matches!(reply.answer, PluginAnswer::Allow(Some(_))), "{reply:?}");
-                Ok(result)
+                Ok(result.to_json())
             }
             Outcome::Error { code: "request_parse_error", message } => {
                 let PluginAnswer::Deny { refusal: Some(refusal), .. } = reply.answer else {

@@ -61,32 +61,14 @@ impl Caller {
         let find = |name: &str| headers.get(name).or_else(|| trailers.get(name)).and_then(|v| v.to_str().ok());
         let code: i64 = find("grpc-status").context("no grpc-status")?.parse()?;
         if code != 0 {
-            let message = percent_decode(find("grpc-message").unwrap_or_default());
+            let text = find("grpc-message").unwrap_or_default();
+            let message = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
             return Ok(json!({ "grpc": { "code": code, "message": message } }));
         }
         let mut payload = collected.to_bytes();
         let message = payload.split_off(payload.len().min(5));
         Ok(shown(&CheckResponse::decode(message).context("the answer is no CheckResponse")?))
     }
-}
-
-fn percent_decode(text: &str) -> String {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let digits = after.get(..2).and_then(|d| std::str::from_utf8(d).ok()).filter(|_| *byte == b'%');
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(decoded) => {
-                out.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn shown(response: &CheckResponse) -> Value {

@@ -68,8 +68,9 @@ impl Builder<'_> {
                 let Some(name) = template.literal() else {
                     return Some(LimitSource::Tier(TierName::Template(template), self.tiers(config)));
                 };
-                if self.parts.limits.tier(name).is_some() {
-                    return Some(LimitSource::Tier(TierName::Literal(name.to_owned()), self.tiers(config)));
+                let tiers = self.tiers(config);
+                if let Some(list) = tiers.get(name).cloned() {
+                    return Some(LimitSource::Tier(TierName::Literal(list), tiers));
                 }
                 problems.error(&at, format!("there is no tier `{name}` in `ratelimit.tiers`"));
             }

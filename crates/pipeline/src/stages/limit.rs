@@ -30,7 +30,8 @@ pub(crate) enum LimitSource {
 pub(crate) type Tiers = HashMap<String, Vec<Limit>, foldhash::fast::RandomState>;
 
 pub(crate) enum TierName {
-    Literal(String),
+    /// One for all requests; its limits.
+    Literal(Vec<Limit>),
     /// It differs by request.
     Template(Template),
 }
@@ -133,9 +134,7 @@ impl RouteLimit {
                 let unknown = || Denial::new(Reason::TierUnknown).because(format!("the policy names the tier {name}"));
                 tiers.get(name).ok_or_else(unknown)?.as_slice()
             }
-            (LimitSource::Tier(TierName::Literal(name), tiers), None) => {
-                tiers.get(name).ok_or_else(|| missing("the tier is unknown"))?.as_slice()
-            }
+            (LimitSource::Tier(TierName::Literal(list), _), None) => list.as_slice(),
             (LimitSource::Tier(TierName::Template(template), tiers), None) => {
                 let tier = template.render(journey).and_then(|name| tiers.get(&name));
                 tier.ok_or_else(|| missing("the tier is missing or unknown"))?.as_slice()

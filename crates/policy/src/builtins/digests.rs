@@ -34,7 +34,7 @@ pub(super) fn sha1(args: &[Value]) -> Result<Value> {
 }
 
 fn hex(bytes: &[u8]) -> Value {
-    Value::from(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    Value::from(crypto::hex(bytes))
 }
 
 /// `crypto.hmac.equal(mac1, mac2)`, in constant time.

@@ -25,7 +25,7 @@ fn key() -> Option<&'static str> {
     let made = KEY.get_or_init(|| {
         let mut bytes = [0_u8; 16];
         crypto::random_bytes(&mut bytes).ok()?;
-        Some(format!("~{}:", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()))
+        Some(format!("~{}:", crypto::hex(&bytes)))
     });
     made.as_deref()
 }

@@ -81,7 +81,7 @@ pub(super) fn jwt_decode(args: &[Value]) -> Result<Value> {
         let payload = token.payload()?;
         // A token says that it holds another one (RFC 7519 §5.2).
         if token.text("cty") != Some("JWT") {
-            let signature: String = token.signature.iter().map(|byte| format!("{byte:02x}")).collect();
+            let signature = crypto::hex(&token.signature);
             return Ok(three(value(token.header)?, value(serde_json::from_str(&payload)?)?, Value::from(signature)));
         }
         text = payload.trim_matches(['"', '\'']).to_owned();

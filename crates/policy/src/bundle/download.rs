@@ -11,13 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::contents::{Bundle, ReadOptions};
 use super::store::Store;
 use crate::opa::config::Polling;
-use crate::opa::{ServiceClient, ServiceError};
+use crate::opa::{Delays, ServiceClient, ServiceError};
 
 /// OPA's polling when nothing is configured.
 const MIN_DELAY: Duration = Duration::from_secs(60);
 const MAX_DELAY: Duration = Duration::from_secs(120);
-/// The first wait after a failure; it doubles up to the longest delay.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// How long a whole archive may take.
 const TRANSFER: Duration = Duration::from_secs(300);
 /// The largest archive.
@@ -67,7 +65,9 @@ pub enum News {
 pub struct Downloader {
     name: String,
     origin: Origin,
-    polling: Polling,
+    delays: Delays,
+    /// How long the server may hold a request back; `None` when it is not asked to.
+    long_polling: Option<u64>,
     options: ReadOptions,
     store: Option<Store>,
     /// The version that decides.
@@ -104,7 +104,11 @@ impl Downloader {
         store: Option<Store>,
     ) -> Self {
         let name = name.to_owned();
-        Self { name, origin, polling, options, store, etag: None, seen: None, is_long_polling: false }
+        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
+        let min = seconds(polling.min_delay_seconds, MIN_DELAY);
+        let delays = Delays { min, max: seconds(polling.max_delay_seconds, MAX_DELAY).max(min) };
+        let long_polling = polling.long_polling_timeout_seconds;
+        Self { name, origin, delays, long_polling, options, store, etag: None, seen: None, is_long_polling: false }
     }
 
     /// Tells the news until the receiver is gone or `stop` is called. What was kept on disk comes first, if anything.
@@ -118,13 +122,13 @@ impl Downloader {
         while !news.is_closed() {
             let delay = match self.attempt(news).await {
                 Ok(()) if self.is_long_polling => Duration::ZERO,
-                Ok(()) => self.between(),
+                Ok(()) => self.delays.usual(),
                 Err(Fault { message, http_code }) => {
                     let name = self.name.clone();
                     // Nobody to tell: the loop ends.
                     let _closed = news.send(News::Failed { name, message, http_code }).await;
                     failures = failures.saturating_add(1);
-                    tokio::time::sleep(self.retry(failures)).await;
+                    tokio::time::sleep(self.delays.after(failures)).await;
                     continue;
                 }
             };
@@ -207,14 +211,14 @@ impl Downloader {
             }
             Origin::Service(client, resource) => (client, resource),
         };
-        let wait = self.polling.long_polling_timeout_seconds.filter(|_| self.is_long_polling).unwrap_or(0);
+        let wait = self.long_polling.filter(|_| self.is_long_polling).unwrap_or(0);
         let prefer = if wait > 0 { format!("modes=snapshot;wait={wait}") } else { "modes=snapshot".to_owned() };
         let mut headers = vec![("prefer".to_owned(), prefer)];
         headers.extend(self.etag.clone().map(|etag| ("if-none-match".to_owned(), etag)));
         let answer = client.get(resource, headers, Duration::from_secs(wait), MAX_ARCHIVE_BYTES, TRANSFER).await;
         let answer = answer.map_err(|error: ServiceError| Fault::of(error))?;
-        let is_long_polling = self.polling.long_polling_timeout_seconds.is_some()
-            && answer.header("content-type").is_some_and(|kind| kind == LONG_POLLING);
+        let is_long_polling =
+            self.long_polling.is_some() && answer.header("content-type").is_some_and(|kind| kind == LONG_POLLING);
         match answer.status {
             304 => {
                 self.is_long_polling = is_long_polling || self.is_long_polling && wait > 0;
@@ -233,21 +237,6 @@ impl Downloader {
             }
         }
     }
-
-    /// A random time between the shortest and the longest, so that many nodes do not ask at once.
-    fn between(&self) -> Duration {
-        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
-        let min = seconds(self.polling.min_delay_seconds, MIN_DELAY);
-        let max = seconds(self.polling.max_delay_seconds, MAX_DELAY).max(min);
-        min + (max - min).mul_f64(random())
-    }
-
-    fn retry(&self, failures: u32) -> Duration {
-        let max = self.polling.max_delay_seconds.map_or(MAX_DELAY, Duration::from_secs).max(FIRST_RETRY);
-        let grown = FIRST_RETRY.saturating_mul(2_u32.saturating_pow(failures.min(20).saturating_sub(1)));
-        // Half of it at least, so that a failing server is left alone.
-        grown.min(max).mul_f64(0.5 + random() / 2.0)
-    }
 }
 
 /// The archive, or for a folder something that changes when its files do.
@@ -256,11 +245,4 @@ fn read_origin(path: &std::path::Path) -> Result<Bytes, String> {
         return super::archive::fingerprint(path).map(Bytes::from).map_err(|error| error.to_string());
     }
     super::archive::read_file(path).map(Bytes::from).map_err(|error| error.to_string())
-}
-
-/// From 0 to 1. Without randomness all nodes ask at once, which is no harm.
-fn random() -> f64 {
-    let mut bytes = [0; 4];
-    let _zero = crypto::random_bytes(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }

@@ -211,7 +211,7 @@ impl Signed {
         };
         match crypto::digest_by_name(&self.algorithm, &bytes) {
             None => Some(format!("the digest {:?} is not served: sign with SHA-256", self.algorithm)),
-            Some(digest) if hex(&digest) == self.hash.to_ascii_lowercase() => None,
+            Some(digest) if crypto::hex(&digest) == self.hash.to_ascii_lowercase() => None,
             Some(_) => Some("it is not what was signed".to_owned()),
         }
     }
@@ -229,8 +229,4 @@ fn hashed_form(path: &str, contents: &[u8]) -> Result<Vec<u8>, String> {
         }
         _ => Ok(contents.to_vec()),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,5 @@
 //! One case of OPA's suite.
 
-use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use crate::builtins::{OnFailure, install_in_engine, install_in_program};
+use crate::load::NewTexts;
 
 /// Fields as OPA's `TestCase` has them (v1/test/cases/cases.go).
 #[derive(Debug, Deserialize)]
@@ -87,7 +87,7 @@ impl Case {
 
     /// With the modules as the loader puts them.
     fn engine(&self, v0: bool) -> anyhow::Result<Engine> {
-        let mut engine = self.engine_with(v0, &BTreeMap::new())?;
+        let mut engine = self.engine_with(v0, &NewTexts::new())?;
         // A query may look at anything; only where it names one rule is it known what nobody sees.
         let Some((path, _)) = self.single_path() else { return Ok(engine) };
         let path = path.split('.').map(str::to_owned).collect();
@@ -101,7 +101,7 @@ impl Case {
         if texts.is_empty() { Ok(engine) } else { self.engine_with(v0, &texts) }
     }
 
-    fn engine_with(&self, v0: bool, instead: &BTreeMap<String, String>) -> anyhow::Result<Engine> {
+    fn engine_with(&self, v0: bool, instead: &NewTexts) -> anyhow::Result<Engine> {
         let mut engine = Engine::new();
         engine.set_rego_v0(v0);
         engine.set_gather_prints(true);
@@ -122,7 +122,7 @@ impl Case {
         }
         for (number, module) in self.modules.iter().enumerate() {
             let name = format!("module-{number}.rego");
-            let rewritten = instead.get(&name).cloned().or_else(|| crate::load::rewrite(&name, module, v0));
+            let rewritten = instead.get(&number).cloned().or_else(|| crate::load::rewrite(&name, module, v0));
             let text = rewritten.unwrap_or_else(|| module.clone());
             engine.add_policy(name, text)?;
         }
@@ -215,13 +215,13 @@ impl Case {
         if texts.is_empty() {
             return Ok(engine);
         }
-        let modules: Vec<_> = engine.get_modules().iter().map(|module| module.package.span.source.clone()).collect();
         let mut fresh = Engine::new();
         fresh.set_rego_v0(v0);
         fresh.set_gather_prints(true);
         fresh.set_policy_length_config(crate::load::lengths());
-        for source in modules {
-            let text = texts.get(source.file()).unwrap_or(source.contents());
+        for (place, module) in engine.get_modules().iter().enumerate() {
+            let source = &module.package.span.source;
+            let text = texts.get(&place).unwrap_or(source.contents());
             fresh.add_policy(source.file().clone(), text.clone())?;
         }
         if let Some(data) = &self.data {

@@ -101,7 +101,7 @@ impl Event {
             metrics.insert("timer_rego_query_eval_ns", nanoseconds(record.evaluation));
         }
         let (result, error) = match record.outcome {
-            Outcome::Result(result) => (Some(result), None),
+            Outcome::Result(result) => (Some(result.to_json()), None),
             Outcome::Error { code, message } => (None, Some(error(code, message))),
         };
         let bundle = |(name, revision): (&String, &String)| (name.clone(), Bundle { revision: revision.clone() });
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_event_has_the_form_of_opa() {
-        let event = event(Outcome::Result(json!(true)), Some(json!({ "x": 1 })));
+        let event = event(Outcome::Result(json!(true).into()), Some(json!({ "x": 1 })));
         assert_eq!(
             event.to_value().unwrap(),
             json!({
@@ -283,7 +283,7 @@ mod tests {
         let origin = Origin { asked: Asked::Query("data.a.b".to_owned()), ..origin() };
         let revisions = BTreeMap::new();
         let decision = Decision {
-            record: record(Outcome::Result(json!(1))),
+            record: record(Outcome::Result(json!(1).into())),
             input: Some(json!({})),
             revisions: &revisions,
             at: SystemTime::UNIX_EPOCH,

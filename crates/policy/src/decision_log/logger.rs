@@ -181,7 +181,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let record = Record {
             decision_id: "d".to_owned(),
-            outcome: Outcome::Result(json!({ "allowed": true })),
+            outcome: Outcome::Result(json!({ "allowed": true }).into()),
             handler: second,
             evaluation: second,
         };

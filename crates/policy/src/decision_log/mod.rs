@@ -21,8 +21,9 @@ mod store;
 mod testing;
 mod uploader;
 
+pub use crate::opa::Delays;
 pub use logger::{Console, Logger};
 pub use loss::{Loss, Observer};
 pub use settings::{Settings, Upload, log_rules};
 pub use store::{Store, StoreOptions};
-pub use uploader::{Delays, UploadError, Uploader};
+pub use uploader::{UploadError, Uploader};

@@ -6,9 +6,8 @@ use std::time::Duration;
 use super::chunk::{DEFAULT_LIMIT, LARGEST_LIMIT};
 use super::event::Asked;
 use super::store::StoreOptions;
-use super::uploader::Delays;
 use crate::opa::config::{DecisionLogs, OpaConfig, PluginConfig, Reporting};
-use crate::opa::{LogRules, ServiceClient};
+use crate::opa::{Delays, LogRules, ServiceClient};
 
 /// Where things are kept when `persistence_directory` is absent, and the folder in it.
 const PERSISTENCE: &str = ".opa";

@@ -16,23 +16,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::loss::Observer;
 use super::store::Store;
-use crate::opa::{ServiceClient, ServiceError};
+use crate::opa::{Delays, FIRST_RETRY, ServiceClient, ServiceError, told};
 
-/// The first delay after a failure.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// For a whole upload.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// So many refusals after one another are not about the chunks.
 const REFUSALS: usize = 3;
-
-/// When uploads are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Delays {
-    /// Between rounds at least.
-    pub min: Duration,
-    /// Between rounds at most, also after failures.
-    pub max: Duration,
-}
 
 /// Why a round ended before all was uploaded.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +64,7 @@ impl Uploader {
     pub async fn run(&self, stop: CancellationToken) {
         let mut failures = 0;
         loop {
-            let pause = if failures == 0 { self.delays.usual() } else { self.delays.after(failures) };
+            let pause = if failures == 0 { self.delays.usual().max(FIRST_RETRY) } else { self.delays.after(failures) };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -89,7 +78,7 @@ impl Uploader {
                 }
                 Err(error) => {
                     failures += 1;
-                    tracing::warn!(error = chain(&error), failures, "decision logs: upload failed, what waits stays");
+                    tracing::warn!(error = told(&error), failures, "decision logs: upload failed, what waits stays");
                 }
             }
         }
@@ -101,7 +90,7 @@ impl Uploader {
         match tokio::time::timeout(time, self.round(&never)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(error = chain(&error), "decision logs: the last upload failed, what waits stays");
+                tracing::warn!(error = told(&error), "decision logs: the last upload failed, what waits stays");
             }
             Err(_late) => tracing::warn!("decision logs: no time for all uploads, what waits stays"),
         }
@@ -158,56 +147,5 @@ impl Uploader {
     ) -> Result<T, UploadError> {
         let store = Arc::clone(&self.store);
         Ok(tokio::task::spawn_blocking(move || work(&store)).await?)
-    }
-}
-
-impl Delays {
-    /// Somewhere between both.
-    fn usual(self) -> Duration {
-        (self.min + self.max.saturating_sub(self.min).mul_f64(fraction())).max(FIRST_RETRY)
-    }
-
-    /// Twice as long after each further failure, the last half of it by chance, so that not all come back at once.
-    fn after(self, failures: u32) -> Duration {
-        let pause = FIRST_RETRY.saturating_mul(1 << failures.saturating_sub(1).min(20)).min(self.max.max(FIRST_RETRY));
-        pause.mul_f64(0.5 + fraction() / 2.0)
-    }
-}
-
-/// From 0 to 1, by chance.
-fn fraction() -> f64 {
-    let mut random = [0; 4];
-    // Without randomness uploads are made at the same time everywhere, and nothing worse.
-    let _none = crypto::random_bytes(&mut random);
-    f64::from(u32::from_le_bytes(random)) / f64::from(u32::MAX)
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_stay_between_their_ends() {
-        let delays = Delays { min: Duration::from_secs(300), max: Duration::from_secs(600) };
-        let usual: Vec<Duration> = (0..100).map(|_| delays.usual()).collect();
-        assert!(usual.iter().all(|delay| (delays.min..=delays.max).contains(delay)));
-        assert!(usual.iter().any(|delay| *delay != usual[0]));
-        for (failures, longest) in [(1, 100), (2, 200), (5, 1_600), (30, 600_000), (u32::MAX, 600_000)] {
-            let longest = Duration::from_millis(longest);
-            let delay = delays.after(failures);
-            assert!((longest / 2..=longest).contains(&delay), "{failures}: {delay:?}");
-        }
     }
 }

@@ -3,19 +3,17 @@
 //! `io.jwt.decode(t)` becomes `sprintf("<key>17", [t])`, and our `sprintf` calls builtin 17. The key is random and made in this
 //! process, so that no policy and no request can write such a call.
 
-use std::collections::BTreeMap;
-
 use regorus::unstable::{Expr, ExprRef, Module, Ref};
 
 use crate::analysis::root_names;
 use crate::builtins::dispatched;
 use crate::load::edit::{self, Edit};
-use crate::load::visit;
+use crate::load::{NewTexts, visit};
 
 /// The texts of the modules that change.
-pub(crate) fn rewrite(modules: &[Ref<Module>]) -> BTreeMap<String, String> {
-    let mut texts = BTreeMap::new();
-    for module in modules {
+pub(crate) fn rewrite(modules: &[Ref<Module>]) -> NewTexts {
+    let mut texts = NewTexts::new();
+    for (place, module) in modules.iter().enumerate() {
         let source = &module.package.span.source;
         // `io` may be a rule or an import here: then its calls are no builtins.
         let names = root_names(module, modules);
@@ -28,7 +26,7 @@ pub(crate) fn rewrite(modules: &[Ref<Module>]) -> BTreeMap<String, String> {
             true
         });
         if let Some(text) = edit::apply(source.contents(), edits) {
-            texts.insert(source.file().clone(), text);
+            texts.insert(place, text);
         }
     }
     texts

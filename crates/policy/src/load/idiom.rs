@@ -18,19 +18,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleAssign, RuleHead, Span};
 
 use crate::analysis::{collect, head_ref, package_of};
+use crate::load::NewTexts;
 
-/// The new texts of the files that change. `entries` are the paths of the entry points.
-pub(crate) fn rewrite(modules: &[Ref<Module>], entries: &[Vec<String>]) -> BTreeMap<String, String> {
+/// The texts of the modules that change. `entries` are the paths of the entry points.
+pub(crate) fn rewrite(modules: &[Ref<Module>], entries: &[Vec<String>]) -> NewTexts {
     let seen_whole = packages_read_as_a_whole(modules, entries);
-    let mut texts = BTreeMap::new();
-    for module in modules {
+    let mut texts = NewTexts::new();
+    for (place, module) in modules.iter().enumerate() {
         let package = package_of(module);
         let is_alone = modules.iter().filter(|other| package_of(other) == package).count() == 1;
         if !is_alone || seen_whole.iter().any(|path| package.starts_with(path)) {
             continue;
         }
         if let Some(text) = rewrite_module(module) {
-            texts.insert(module.package.span.source.file().clone(), text);
+            texts.insert(place, text);
         }
     }
     texts
@@ -145,7 +146,7 @@ mod tests {
         let mut engine = Engine::new();
         engine.add_policy("p.rego".to_owned(), source.to_owned()).unwrap();
         let entry = entry.iter().map(|name| (*name).to_owned()).collect();
-        rewrite(engine.get_modules(), &[entry]).remove("p.rego")
+        rewrite(engine.get_modules(), &[entry]).remove(&0)
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod watchdog;
 
 pub(crate) use files::{Folder, SourceFile, read_argument, read_folder};
 pub(crate) use nesting::check_nesting;
-pub(crate) use parse::{Sources, parse};
+pub(crate) use parse::{NewTexts, Sources, parse};
 pub(crate) use watchdog::run_with_deadline;
 #[cfg(test)]
 pub(crate) use {parse::lengths, rewrite::rewrite};

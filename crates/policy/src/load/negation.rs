@@ -8,11 +8,10 @@
 //! not f(input.a, x)        __gatehouse_n1 := input.a; __gatehouse_n2 := x; not f(__gatehouse_n1, __gatehouse_n2)
 //! ```
 
-use regorus::Engine;
 use regorus::unstable::{BoolOp, Expr, ExprRef, Literal, LiteralStmt};
 
 use crate::load::edit::{self, Edit};
-use crate::load::parse::lengths;
+use crate::load::parse::parsed;
 use crate::load::visit::{self, Seen};
 
 const PREFIX: &str = "__gatehouse_n";
@@ -41,14 +40,6 @@ pub(super) fn rewrite(path: &str, text: &str, v0: bool) -> Option<String> {
     let rewritten = edit::apply(text, edits)?;
     // What the engine cannot read any more was not understood here.
     parsed(path, &rewritten, v0).map(|_| rewritten)
-}
-
-fn parsed(path: &str, text: &str, v0: bool) -> Option<Engine> {
-    let mut engine = Engine::new();
-    engine.set_rego_v0(v0);
-    engine.set_policy_length_config(lengths());
-    engine.add_policy(path.to_owned(), text.to_owned()).ok()?;
-    Some(engine)
 }
 
 /// What changes in a negated statement.

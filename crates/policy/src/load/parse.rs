@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use regorus::unstable::{Module, Ref};
 use regorus::utils::limits::PolicyLengthConfig;
 use regorus::{Engine, Value};
 
@@ -15,6 +16,15 @@ use crate::load::{Folder, LoadProblem, SourceFile, check_nesting, dispatch, idio
 pub(crate) fn lengths() -> PolicyLengthConfig {
     let default = PolicyLengthConfig::default();
     PolicyLengthConfig { max_col: MAX_COLUMNS, ..default }
+}
+
+/// One module alone; `None` when it cannot be read.
+pub(super) fn parsed(path: &str, text: &str, v0: bool) -> Option<Engine> {
+    let mut engine = Engine::new();
+    engine.set_rego_v0(v0);
+    engine.set_policy_length_config(lengths());
+    engine.add_policy(path.to_owned(), text.to_owned()).ok()?;
+    Some(engine)
 }
 
 const MAX_COLUMNS: NonZeroU32 = match NonZeroU32::new(1 << 20) {
@@ -40,19 +50,19 @@ pub(crate) fn parse(
     problems: &mut Vec<LoadProblem>,
     progress: &dyn Fn(&str),
 ) -> Sources {
-    let mut engine = engine_with(folders, &BTreeMap::new(), problems, progress);
+    let mut engine = first_engine(folders, problems, progress);
     let mut for_machine = None;
     if problems.is_empty() {
-        let mut texts = idiom::rewrite(engine.get_modules(), entries);
+        let texts = idiom::rewrite(engine.get_modules(), entries);
         if !texts.is_empty() {
-            engine = engine_with(folders, &texts, problems, progress);
+            engine = engine_with(engine.get_modules(), folders, &texts, problems);
         }
-        let dispatching = dispatch::rewrite(engine.get_modules());
-        if !dispatching.is_empty() {
-            texts.extend(dispatching);
+        let texts = dispatch::rewrite(engine.get_modules());
+        if !texts.is_empty() {
             // What it cannot read is served by the interpreter.
             let mut unread = Vec::new();
-            for_machine = Some(engine_with(folders, &texts, &mut unread, progress)).filter(|_| unread.is_empty());
+            let machine = engine_with(engine.get_modules(), folders, &texts, &mut unread);
+            for_machine = unread.is_empty().then_some(machine);
         }
     }
     for folder in folders {
@@ -73,22 +83,32 @@ pub(crate) fn parse(
     Sources { engine, for_machine, data }
 }
 
-/// An engine with all policies; `texts` stand in place of what the files say.
-fn engine_with(
-    folders: &[Folder],
-    texts: &BTreeMap<String, String>,
-    problems: &mut Vec<LoadProblem>,
-    progress: &dyn Fn(&str),
-) -> Engine {
+/// The texts of the modules that change, by their places among all.
+pub(crate) type NewTexts = BTreeMap<usize, String>;
+
+fn empty_engine() -> Engine {
     let mut engine = Engine::new();
     // As OPA does: a builtin that fails is undefined, unless something else was asked for.
     engine.set_strict_builtin_errors(false);
     // Printed text would go to the program's error output, and requests can choose it.
     engine.set_gather_prints(true);
     engine.set_policy_length_config(lengths());
+    engine
+}
+
+/// An engine with all policies in words that it can read.
+fn first_engine(folders: &[Folder], problems: &mut Vec<LoadProblem>, progress: &dyn Fn(&str)) -> Engine {
+    let mut engine = empty_engine();
     for (folder, file) in folders.iter().flat_map(|folder| folder.policies.iter().map(move |file| (folder, file))) {
         progress(&file.path);
-        add_policy(&mut engine, file, texts.get(&file.path), problems);
+        if let Err(message) = check_nesting(&file.text)
+            && !syntax::is_shallow_template(&file.text)
+        {
+            problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
+            continue;
+        }
+        let text = rewrite(&file.path, &file.text, file.is_v0).unwrap_or_else(|| file.text.clone());
+        add_policy(&mut engine, file, text, problems);
         if let (Some(roots), Some(module)) = (&folder.roots, engine.get_modules().last()) {
             let package = package_of(module).get(1..).unwrap_or_default().join("/");
             if !covers(roots, &package) {
@@ -101,18 +121,24 @@ fn engine_with(
     engine
 }
 
-fn add_policy(engine: &mut Engine, file: &SourceFile, instead: Option<&String>, problems: &mut Vec<LoadProblem>) {
-    if let Err(message) = check_nesting(&file.text)
-        && !syntax::is_shallow_template(&file.text)
-    {
-        problems.push(LoadProblem::of(&file.bundle, format!("{}:{message}", file.path)));
-        return;
+/// An engine with the modules of all files, some of them changed.
+fn engine_with(
+    modules: &[Ref<Module>],
+    folders: &[Folder],
+    texts: &NewTexts,
+    problems: &mut Vec<LoadProblem>,
+) -> Engine {
+    let mut engine = empty_engine();
+    let files = folders.iter().flat_map(|folder| &folder.policies);
+    for (place, (module, file)) in modules.iter().zip(files).enumerate() {
+        let text = texts.get(&place).unwrap_or(module.package.span.source.contents());
+        add_policy(&mut engine, file, text.clone(), problems);
     }
+    engine
+}
+
+fn add_policy(engine: &mut Engine, file: &SourceFile, text: String, problems: &mut Vec<LoadProblem>) {
     engine.set_rego_v0(file.is_v0);
-    let text = match instead {
-        Some(text) => text.clone(),
-        None => rewrite(&file.path, &file.text, file.is_v0).unwrap_or_else(|| file.text.clone()),
-    };
     if let Err(error) = engine.add_policy(file.path.clone(), text) {
         problems.push(LoadProblem::of(&file.bundle, parse_message(&file.path, &error.to_string())));
     }

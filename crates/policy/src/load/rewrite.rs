@@ -2,12 +2,11 @@
 //!
 //! `f(a, b, out)` of a builtin of two arguments means `out = f(a, b)`. The engine knows that form for its own builtins only.
 
-use regorus::Engine;
 use regorus::unstable::{Expr, ExprRef};
 
 use crate::builtins::arity;
 use crate::load::edit::{self, Edit};
-use crate::load::parse::lengths;
+use crate::load::parse::parsed;
 use crate::load::{negation, syntax, visit};
 
 /// The source as the engine is to read it; `None` when it can stay as it is, or cannot be read at all.
@@ -21,12 +20,8 @@ pub(crate) fn rewrite(path: &str, text: &str, v0: bool) -> Option<String> {
 }
 
 fn without_outputs(path: &str, text: &str, v0: bool) -> Option<String> {
-    let mut engine = Engine::new();
-    engine.set_rego_v0(v0);
-    engine.set_policy_length_config(lengths());
-    engine.add_policy(path.to_owned(), text.to_owned()).ok()?;
     let mut edits = Vec::new();
-    for module in engine.get_modules() {
+    for module in parsed(path, text, v0)?.get_modules() {
         visit::expressions(
             module,
             &mut |expr, is_statement| match is_statement.then(|| out_call(expr, text)).flatten() {

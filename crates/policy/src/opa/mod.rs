@@ -6,9 +6,13 @@
 //! ```
 
 pub mod config;
+mod delays;
 mod plugin;
 mod reply;
 mod service_client;
 
-pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, Record, evaluate, read_descriptors};
+pub use delays::Delays;
+pub(crate) use delays::FIRST_RETRY;
+pub use plugin::{Loaded, LogRules, Outcome, Plugin, PluginOptions, PolicyResult, Record, evaluate, read_descriptors};
+pub(crate) use service_client::told;
 pub use service_client::{ServiceClient, ServiceError};

@@ -134,7 +134,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// A value; the log has it as `result`.
-    Result(Json),
+    Result(PolicyResult),
     /// No value that is a decision; with the code that counts it (`error_counter{reason}`).
     Error {
         /// The plugin's code.
@@ -142,6 +142,23 @@ pub enum Outcome {
         /// The plugin's message.
         message: String,
     },
+}
+
+/// The value of a decision as the engine holds it: most are never logged, and need not become JSON.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyResult(Value);
+
+impl PolicyResult {
+    /// The value as JSON, `null` when it has no such form.
+    pub fn to_json(&self) -> Json {
+        reply::to_json(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<Json> for PolicyResult {
+    fn from(json: Json) -> Self {
+        Self(Value::from(json))
+    }
 }
 
 /// Compiled policies behind one path.
@@ -209,14 +226,14 @@ impl Plugin {
                 let (grpc, code, message) = fault(failure);
                 (PluginReply::fault(grpc, message.clone(), self.options.strict), Outcome::Error { code, message })
             }
-            Ok(value) => self.reply(&value, &decision_id),
+            Ok(value) => self.reply(value, &decision_id),
         };
         (reply, Record { decision_id, outcome, handler: started.elapsed(), evaluation })
     }
 
-    fn reply(&self, value: &Value, decision_id: &str) -> (PluginReply, Outcome) {
+    fn reply(&self, value: Value, decision_id: &str) -> (PluginReply, Outcome) {
         let strict = self.options.strict;
-        match reply::read(value) {
+        match reply::read(&value) {
             Ok(Said { answer, mut metadata }) => {
                 metadata.insert("decision_id".to_owned(), Json::from(decision_id));
                 let answer = if self.options.dry_run && matches!(answer, PluginAnswer::Deny { .. }) {
@@ -224,11 +241,10 @@ impl Plugin {
                 } else {
                     answer
                 };
-                let result = reply::to_json(value).unwrap_or_default();
-                (PluginReply { answer, metadata, strict }, Outcome::Result(result))
+                (PluginReply { answer, metadata, strict }, Outcome::Result(PolicyResult(value)))
             }
             Err(message) => {
-                let code = if *value == Value::Undefined { "envoyauth_eval_error" } else { "envoyauth_result_error" };
+                let code = if value == Value::Undefined { "envoyauth_eval_error" } else { "envoyauth_result_error" };
                 (PluginReply::fault(UNKNOWN, message.clone(), strict), Outcome::Error { code, message })
             }
         }

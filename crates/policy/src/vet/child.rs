@@ -14,13 +14,13 @@ pub fn main() -> ExitCode {
     let mut job = Vec::new();
     let mut input = std::io::stdin().lock();
     let Ok(_) = input.read_to_end(&mut job) else { return ExitCode::FAILURE };
-    let Ok(job) = serde_json::from_slice::<Job>(&job) else { return ExitCode::FAILURE };
+    let Ok(job) = serde_json::from_slice::<Job<'_>>(&job) else { return ExitCode::FAILURE };
     for (resource, limit) in [(Resource::As, job.memory), (Resource::Cpu, job.seconds), (Resource::Core, 0)] {
         if setrlimit(resource, Rlimit { current: Some(limit), maximum: Some(limit) }).is_err() {
             return ExitCode::FAILURE;
         }
     }
-    let verdict: Verdict = crate::set::vetted(job.folders, job.entries, job.interpreter_only);
+    let verdict: Verdict = crate::set::vetted(job.folders.into_owned(), job.entries.into_owned(), job.interpreter_only);
     match serde_json::to_vec(&verdict).map(|said| std::io::stdout().write_all(&said)) {
         Ok(Ok(())) => ExitCode::SUCCESS,
         Ok(Err(_)) | Err(_) => ExitCode::FAILURE,

@@ -8,6 +8,7 @@
 
 mod child;
 
+use std::borrow::Cow;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -40,9 +41,9 @@ pub fn use_program(program: PathBuf) {
 
 /// What the child is told.
 #[derive(Debug, Serialize, Deserialize)]
-struct Job {
-    folders: Vec<Folder>,
-    entries: Vec<RawEntry>,
+struct Job<'a> {
+    folders: Cow<'a, [Folder]>,
+    entries: Cow<'a, [RawEntry]>,
     interpreter_only: bool,
     /// Bytes of memory that it may have.
     memory: u64,
@@ -73,8 +74,8 @@ pub(crate) fn vet(
     let size: usize = folders.iter().map(Folder::size).sum();
     let memory = MEMORY.saturating_add(MEMORY_FOR_EACH_BYTE.saturating_mul(size as u64));
     let job = Job {
-        folders: folders.to_vec(),
-        entries: entries.to_vec(),
+        folders: Cow::Borrowed(folders),
+        entries: Cow::Borrowed(entries),
         interpreter_only,
         memory,
         seconds: deadline.as_secs().saturating_add(5),

@@ -110,7 +110,7 @@ impl Log {
         let record = Record {
             // Like a UUID, it hardly compresses.
             decision_id: uuid::Uuid::new_v4().to_string(),
-            outcome: Outcome::Result(json!(true)),
+            outcome: Outcome::Result(json!(true).into()),
             handler: Duration::from_micros(20),
             evaluation: Duration::from_micros(10),
         };

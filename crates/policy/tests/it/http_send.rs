@@ -86,7 +86,7 @@ async fn said(plugin: &Plugin) -> Option<Value> {
     let request = OwnedRequest::get("a.test", "/");
     let (reply, record) = plugin.check(&request.view(), Instant::now() + Duration::from_millis(800)).await;
     match record.outcome {
-        Outcome::Result(result) => Some(serde_json::from_str(result["body"].as_str().unwrap()).unwrap()),
+        Outcome::Result(result) => Some(serde_json::from_str(result.to_json()["body"].as_str().unwrap()).unwrap()),
         Outcome::Error { .. } => {
             assert!(!matches!(reply.answer, PluginAnswer::Allow(_)));
             None

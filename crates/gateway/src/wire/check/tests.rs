@@ -160,7 +160,7 @@ fn index_and_prost_agree_on_random_messages() {
 }
 
 #[test]
-#[ignore = "ten million cases take minutes; `cargo xtask fuzz` runs it"]
+#[ignore = "ten million cases take minutes: cargo xtask differential"]
 fn index_and_prost_agree_on_ten_million_messages() {
     differential(cases(10_000_000), 1 << 40);
 }

@@ -120,6 +120,12 @@ fn ok_response(ok: &mut Writer, allowed: &Allowed) -> Result<(), Unencodable> {
         let repeated = allowed.response_headers.iter().take(position).any(|earlier| earlier.name == edit.name);
         header_option(ok, 6, edit, edit.append || repeated || edit.name == "set-cookie");
     }
+    query(ok, allowed);
+    Ok(())
+}
+
+/// `query_parameters_to_set` and `query_parameters_to_remove`.
+fn query(ok: &mut Writer, allowed: &Allowed) {
     for (name, value) in &allowed.query_set {
         ok.message(7, |parameter| {
             parameter.text(1, name);
@@ -129,7 +135,6 @@ fn ok_response(ok: &mut Writer, allowed: &Allowed) -> Result<(), Unencodable> {
     for name in &allowed.query_remove {
         ok.bytes(8, name.as_bytes());
     }
-    Ok(())
 }
 
 /// `DeniedHttpResponse`, also the form of `error_response`.

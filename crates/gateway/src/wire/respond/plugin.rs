@@ -3,10 +3,12 @@
 //! Strictly as the plugin: no header says whether it replaces or adds, and nothing is checked. Otherwise the same messages with
 //! headers as Gatehouse writes them, and a fault becomes a denial, because Envoy may be told to let faults pass.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use model::{Allowed, HeaderEdit, PluginAnswer, PluginReply, Refusal};
 
-use super::{MAX_METADATA_DEPTH, PERMISSION_DENIED, Unencodable, denied_response, ok_response, structure};
+use super::{MAX_METADATA_DEPTH, PERMISSION_DENIED, Unencodable, denied_response, ok_response, query, structure};
 use crate::wire::writer::Writer;
 
 /// An answer ready for the wire.
@@ -42,7 +44,7 @@ pub fn encode_plugin_reply(reply: &PluginReply) -> Result<Encoded, Unencodable> 
                 Some(refusal) if reply.strict => out.message(2, |denied| plain_denied(denied, refusal)),
                 // A policy that answers a request itself may say 2xx: Envoy sends it on as the answer to a refused request.
                 Some(refusal) => {
-                    let refusal = Refusal { headers: lower_all(&refusal.headers), ..refusal.clone() };
+                    let refusal = lower_refusal(refusal);
                     out.message(2, |denied| denied_response(denied, &refusal, refusal.status))?;
                 }
             }
@@ -61,15 +63,30 @@ fn status(out: &mut Writer, message: &str) {
     });
 }
 
-/// With names of headers as HTTP/2 wants them: Envoy takes any case, and policies use all.
-fn lower(allowed: &Allowed) -> Allowed {
-    Allowed {
-        headers: lower_all(&allowed.headers),
-        headers_to_remove: allowed.headers_to_remove.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
-        response_headers: lower_all(&allowed.response_headers),
-        query_set: allowed.query_set.clone(),
-        query_remove: allowed.query_remove.clone(),
+/// With names of headers as HTTP/2 wants them: Envoy takes any case, and policies use all. Most are in lower case.
+fn lower(allowed: &Allowed) -> Cow<'_, Allowed> {
+    let Allowed { headers, headers_to_remove, response_headers, .. } = allowed;
+    let mut names = headers.iter().chain(response_headers).map(|edit| &edit.name).chain(headers_to_remove);
+    if names.all(|name| is_lower(name)) {
+        return Cow::Borrowed(allowed);
     }
+    Cow::Owned(Allowed {
+        headers: lower_all(headers),
+        headers_to_remove: headers_to_remove.iter().map(|name| name.to_ascii_lowercase().into()).collect(),
+        response_headers: lower_all(response_headers),
+        ..allowed.clone()
+    })
+}
+
+fn lower_refusal(refusal: &Refusal) -> Cow<'_, Refusal> {
+    if refusal.headers.iter().all(|edit| is_lower(&edit.name)) {
+        return Cow::Borrowed(refusal);
+    }
+    Cow::Owned(Refusal { headers: lower_all(&refusal.headers), ..refusal.clone() })
+}
+
+fn is_lower(name: &str) -> bool {
+    !name.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
 fn lower_all(headers: &[HeaderEdit]) -> Vec<HeaderEdit> {
@@ -89,15 +106,7 @@ fn plain_ok(ok: &mut Writer, allowed: &Allowed) {
         ok.bytes(5, name.as_bytes());
     }
     plain_headers(ok, 6, &allowed.response_headers);
-    for (name, value) in &allowed.query_set {
-        ok.message(7, |parameter| {
-            parameter.text(1, name);
-            parameter.text(2, value);
-        });
-    }
-    for name in &allowed.query_remove {
-        ok.bytes(8, name.as_bytes());
-    }
+    query(ok, allowed);
 }
 
 fn plain_denied(denied: &mut Writer, refusal: &Refusal) {
